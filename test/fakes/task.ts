@@ -1,0 +1,63 @@
+/** Tasks and operations for tests: plain data with the few fields a test cares about set by it. */
+import type { Agent, Operation, Outcome, TaskRecord } from '../../src/call.ts';
+import type { TaskId } from '../../src/clock.ts';
+
+export const fakeAgent: Agent = {
+  id: 'coordinator',
+  issuer: 'azure',
+  tenant: 'acme',
+  cloud: 'azure',
+  claims: { sub: 'coordinator', tid: 'acme' },
+  actors: [],
+  verifiedAtMs: 0,
+};
+
+export function fakeOperation(name: string, over: Partial<Operation> = {}): Operation {
+  const route = name.split('.')[0] as string;
+  return { name, route, kind: 'tool', effect: 'read', summary: '', inputSchema: null, remember: [], ...over };
+}
+
+export function fakeTask(over: Partial<TaskRecord> = {}): TaskRecord {
+  const id = 'task_00000000000000000000000001' as TaskId;
+  return {
+    id,
+    tenant: 'acme',
+    agent: fakeAgent,
+    subject: { id: 'C-1', type: 'customer', claims: {}, assurance: 'asserted' },
+    purpose: 'return_exception',
+    tools: null,
+    labels: {},
+    parent: null,
+    rootId: id,
+    state: 'active',
+    createdAtMs: 0,
+    expiresAtMs: 3_600_000,
+    budget: { tokens: 10_000, costMicroUsd: 1_000_000, calls: 100, seconds: 3600 },
+    taint: [],
+    digestKey: Buffer.alloc(32, 7).toString('base64url'),
+    history: [],
+    counts: {},
+    thoughts: [],
+    failuresInARow: 0,
+    failuresByRoute: {},
+    ...over,
+  };
+}
+
+export function fakeOutcome(over: Partial<Outcome> = {}): Outcome {
+  return {
+    denial: null,
+    status: 200,
+    target: null,
+    attempts: [{ target: 'one', status: 200, error: null, latencyMs: 1, sent: true }],
+    usage: null,
+    costMicroUsd: 0,
+    proposals: [],
+    text: '',
+    thoughtId: null,
+    answerFindings: [],
+    latencyMs: 1,
+    overheadMs: 1,
+    ...over,
+  };
+}
