@@ -1,0 +1,60 @@
+/**
+ * The contract of a dialect: one wire format that agents speak. A dialect reads a request into a WireRequest (text
+ * segments, operations, canonical arguments, stream events) and writes denials in its own shape. It knows nothing
+ * of policy, budgets or personal data. A new protocol is one file or folder in `dialects/` and a line in its index.
+ */
+import type { Operation, Route, WireRequest } from '../call.ts';
+import type { Denial, DenialMembers } from '../denial.ts';
+
+/** A request as the HTTP server got it. Header names are lower-case; a header that came twice is an array. */
+export interface RawRequest {
+  readonly method: string;
+  /** Raw path as sent, without the query. */
+  readonly path: string;
+  /** Raw query as sent, without the `?`; empty if there is none. */
+  readonly query: string;
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
+  readonly body: Buffer;
+}
+
+export interface EncodedDenial {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer;
+}
+
+export interface Dialect {
+  readonly name: string;
+  /** Whether the dialect reads requests to this path. Prefixes of dialects do not overlap. */
+  handles(path: string): boolean;
+  /** Denies 400, 404, 405, 413, 415; never throws on what a client can send. */
+  parse(request: RawRequest): WireRequest | Denial;
+  /** The denial in the dialect's shape. `streaming` asks for the surface's error frame instead of a whole body. */
+  denial(denial: Denial, members: DenialMembers): EncodedDenial;
+  denialFrame(denial: Denial, members: DenialMembers): Buffer;
+}
+
+/** Something wrong with a route's document or settings; the pointer is into RouteSettings. */
+export interface RouteSettingsFault {
+  readonly pointer: string;
+  readonly message: string;
+}
+
+/** What a routing table row of a kind can be called for; made once at start, or on reload. */
+export interface OperationSource {
+  readonly kind: Route['kind'];
+  /** Where there are faults, the operations are not for use. */
+  operations(
+    route: Route,
+    settings: RouteSettings,
+  ): { readonly operations: readonly Operation[]; readonly faults: readonly RouteSettingsFault[] };
+}
+
+/** What the routing table says about the operations of a route. */
+export interface RouteSettings {
+  /** The parsed OpenAPI document of an http route. */
+  readonly openapi: unknown;
+  readonly operations: Readonly<
+    Record<string, { readonly effect?: Operation['effect']; readonly remember?: readonly string[] }>
+  >;
+}

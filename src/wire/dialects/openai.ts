@@ -1,0 +1,95 @@
+/**
+ * The wire format of OpenAI's SDKs, below `/v1/`: chat completions, streamed and not. `model` in the body is the name of
+ * a route, and the target's model never shows. `/v1/messages` is Anthropic's and not read here; `GET /v1/models` is
+ * answered by the server from `modelsDocument`.
+ */
+import type { Operation, OperationRegistry, Resolved, Route, WireRequest } from '../../call.ts';
+import { type Denial, type DenialMembers, denialHeaders, deny, isDenial } from '../../denial.ts';
+import type { Dialect, EncodedDenial, OperationSource, RawRequest } from '../dialect.ts';
+import { parseJson } from '../json.ts';
+import { requestMediaType } from '../media.ts';
+import { sseEvent } from '../sse.ts';
+import { objectOf } from './openai/ask.ts';
+import { ChatPayload } from './openai/request.ts';
+
+const chatPath = '/v1/chat/completions';
+
+export const openai: Dialect = {
+  name: 'openai',
+  handles: (path) => path.startsWith('/v1/') && path !== '/v1/messages' && !path.startsWith('/v1/messages/'),
+  parse: parseChat,
+  denial: (denial, members): EncodedDenial => ({
+    status: denial.status,
+    headers: {
+      'content-type': 'application/json',
+      ...denialHeaders(denial),
+    },
+    body: Buffer.from(JSON.stringify(errorDocument(members))),
+  }),
+  // The SDK throws on a frame with `error` and never reads what follows; other clients wait for the end mark.
+  denialFrame: (_denial, members) =>
+    Buffer.concat([sseEvent(JSON.stringify(errorDocument(members))), sseEvent('[DONE]')]),
+};
+
+/** OpenAI's error object; SDKs keep its extra members. */
+function errorDocument(members: DenialMembers): object {
+  const { message, code, ...rest } = members;
+  return { error: { message, type: code, param: null, code, ...rest } };
+}
+
+function parseChat(request: RawRequest): WireRequest | Denial {
+  if (request.path === '/v1/realtime' || request.path.startsWith('/v1/realtime/')) {
+    return deny('operation_unknown', 'realtime sessions do not pass this gate');
+  }
+  if (request.path !== chatPath) return deny('operation_unknown', 'there is no such model operation');
+  if (request.method !== 'POST')
+    return deny('method_not_allowed', 'chat completions are made with POST', { allowed: ['POST'] });
+  if (request.query !== '') return deny('request_invalid', 'chat completions take no query');
+  const media = requestMediaType(request);
+  if (isDenial(media)) return media;
+  if (media?.type !== 'application/json') {
+    return deny('media_type_unsupported', 'the body must be application/json');
+  }
+  const parsed = parseJson(request.body);
+  if ('fault' in parsed) {
+    const { message, offset, pointer } = parsed.fault;
+    const at = offset === null ? '' : ` (byte ${offset})`;
+    const reason = { code: 'json', message: `${message}${at}`, ...(pointer === null ? {} : { path: pointer }) };
+    return deny('request_invalid', `the body cannot be read: ${message}${at}`, { reasons: [reason] });
+  }
+  const body = objectOf(parsed.value);
+  const route = body.model;
+  if (typeof route !== 'string') {
+    const reason = { code: 'missing', message: 'model must name a model route', path: '/model' };
+    return deny('request_invalid', 'the body must be an object whose model names a route', { reasons: [reason] });
+  }
+  return {
+    kind: 'model',
+    route,
+    resolve(registry: OperationRegistry): Resolved | Denial {
+      if (registry.route(route)?.kind !== 'model') return deny('route_unknown', 'there is no model route of that name');
+      const operation = registry.get(`${route}.chat`);
+      if (operation === undefined) return deny('operation_unknown', 'the route does not take chat completions');
+      const payload = new ChatPayload(route, request.body.toString('utf8'), body);
+      return payload.validate() ?? { operation, payload };
+    },
+  };
+}
+
+/** What a model route can be called for. */
+export const modelOperations: OperationSource = {
+  kind: 'model',
+  operations(route: Route) {
+    const chat: Operation = {
+      name: `${route.name}.chat`,
+      route: route.name,
+      kind: 'model',
+      // It changes nothing at the model, but it costs, and it carries data out.
+      effect: 'write',
+      summary: `Chat completion by the model route ${route.name}`,
+      inputSchema: null,
+      remember: [],
+    };
+    return { operations: [chat], faults: [] };
+  },
+};

@@ -1,0 +1,115 @@
+/**
+ * What a chat request asks of a model, read from its body: limits, tools, fields that act outside the gate, and an
+ * upper bound of its prompt. The body is judged by `chatFaults` before; here wrong types only mean "nothing".
+ */
+import type { Json, JsonObject, ModelAsk, ModelTool } from '../../../call.ts';
+import { chatFields, messageFields, partFields, partTokens, stands, templateTokens } from './fields.ts';
+
+/** The members of `value` if it is an object, else none. */
+export function objectOf(value: Json | undefined): JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as JsonObject) : {};
+}
+
+export function listOf(value: Json | undefined): readonly Json[] {
+  return Array.isArray(value) ? value : [];
+}
+
+export function textOf(value: Json | undefined): string {
+  return typeof value === 'string' ? value : '';
+}
+
+/** What `body` asks for; `name` is the route. */
+export function readAsk(name: string, body: JsonObject): ModelAsk {
+  return {
+    name,
+    maxTokens: maxTokensOf(body),
+    tools: [...toolsOf(body), ...standingFields(body)],
+    promptTokensMax: promptTokensMax(body),
+    choices: typeof body.n === 'number' ? body.n : 1,
+  };
+}
+
+/** Where a client names both limits, the smaller one holds. */
+function maxTokensOf(body: JsonObject): number | null {
+  const named = [body.max_completion_tokens, body.max_tokens].filter((value) => typeof value === 'number');
+  return named.length === 0 ? null : Math.min(...named);
+}
+
+function toolsOf(body: JsonObject): ModelTool[] {
+  const tools: ModelTool[] = listOf(body.functions).map((item) => ({
+    name: textOf(objectOf(item).name),
+    kind: 'function',
+  }));
+  for (const item of listOf(body.tools)) {
+    const tool = objectOf(item);
+    const kind = textOf(tool.type);
+    const definition = objectOf(tool[kind]);
+    tools.push({
+      name: textOf(definition.name) || textOf(tool.name) || textOf(tool.server_label) || kind,
+      kind,
+    });
+  }
+  return tools;
+}
+
+/** One entry for each field that acts outside the gate, or that the table does not know. */
+function standingFields(body: JsonObject): ModelTool[] {
+  const names = new Set<string>();
+  for (const [name, value] of Object.entries(body)) {
+    if (stands(known(chatFields, name), value)) names.add(name);
+  }
+  for (const item of listOf(body.messages)) {
+    const message = objectOf(item);
+    for (const [name, value] of Object.entries(message)) {
+      if (stands(known(messageFields, name), value)) names.add(`messages.${name}`);
+    }
+    for (const part of listOf(message.content)) {
+      const kind = textOf(objectOf(part).type);
+      if (isInlineImage(objectOf(part))) continue;
+      if (stands(known(partFields, kind), part)) names.add(`messages.content.${kind}`);
+    }
+  }
+  return [...names].map((name) => ({ name, kind: `field:${name}` }));
+}
+
+function known<Row>(table: Readonly<Record<string, Row>>, name: string): Row | undefined {
+  return Object.hasOwn(table, name) ? table[name] : undefined;
+}
+
+function isInlineImage(part: JsonObject): boolean {
+  return part.type === 'image_url' && /^data:image\//i.test(textOf(objectOf(part.image_url).url));
+}
+
+/**
+ * Never less than the prompt has tokens: a token of a byte-level tokenizer is at least one byte, so the UTF-8 bytes of
+ * everything that becomes prompt are an upper bound; templates, images, audio and files have their own.
+ */
+function promptTokensMax(body: JsonObject): number {
+  let tokens: number = templateTokens.request;
+  for (const name of ['tools', 'functions', 'response_format', 'prediction', 'tool_choice', 'function_call']) {
+    const value = body[name];
+    if (value !== undefined && value !== null) tokens += Buffer.byteLength(JSON.stringify(value));
+    if (Array.isArray(value)) tokens += value.length * templateTokens.tool;
+  }
+  for (const item of listOf(body.messages)) {
+    tokens += templateTokens.message;
+    for (const [name, value] of Object.entries(objectOf(item))) {
+      if (name === 'content' && Array.isArray(value)) for (const part of value) tokens += partTokensMax(objectOf(part));
+      else tokens += Buffer.byteLength(typeof value === 'string' ? value : JSON.stringify(value));
+    }
+  }
+  return tokens;
+}
+
+function partTokensMax(part: JsonObject): number {
+  switch (part.type) {
+    case 'image_url':
+      return partTokens.image;
+    case 'input_audio':
+      return Math.ceil(textOf(objectOf(part.input_audio).data).length / partTokens.audioBytesPerToken);
+    case 'file':
+      return partTokens.file;
+    default:
+      return Buffer.byteLength(JSON.stringify(part));
+  }
+}

@@ -1,0 +1,131 @@
+/**
+ * The payload of a chat completion. Bytes: what nothing changed goes out as it came, but for the value of `model` (the
+ * route's name becomes the target's) and, on streams, `stream_options` (usage is always asked for). Once an obligation
+ * has changed the request it is serialised anew.
+ */
+import type {
+  Answer,
+  AnswerHead,
+  Frame,
+  Json,
+  JsonObject,
+  ModelAsk,
+  OutboundRequest,
+  Payload,
+  Segment,
+  Target,
+} from '../../../call.ts';
+import { type Denial, deny } from '../../../denial.ts';
+import { withMembers } from '../../members.ts';
+import { EditableJson, type Reading } from '../../segments.ts';
+import { ChatAnswer } from './answer.ts';
+import { objectOf, readAsk } from './ask.ts';
+import { chatFaults } from './faults.ts';
+import { readChatStream } from './stream.ts';
+
+/** Not arguments but content (design §5): the policy sees findings of it, not the text. */
+const contentFields = ['messages', 'tools', 'functions'];
+
+export class ChatPayload implements Payload {
+  readonly method = 'POST';
+  /** Relative to the target's `url`, which ends in `/v1` or what the provider has in its place. */
+  readonly path = '/chat/completions';
+  readonly #route: string;
+  readonly #text: string;
+  readonly #document: EditableJson;
+  #ask: { readonly version: number; readonly ask: ModelAsk } | null = null;
+
+  /** `text` is the JSON text that `body` was read from. */
+  constructor(route: string, text: string, body: JsonObject) {
+    this.#route = route;
+    this.#text = text;
+    this.#document = new EditableJson(body, classify);
+  }
+
+  get #body(): JsonObject {
+    return objectOf(this.#document.value);
+  }
+
+  get args(): JsonObject {
+    return Object.fromEntries(Object.entries(this.#body).filter(([name]) => !contentFields.includes(name)));
+  }
+
+  get stream(): boolean {
+    return this.#body.stream === true;
+  }
+
+  get model(): ModelAsk {
+    const { version } = this.#document;
+    if (this.#ask?.version !== version) this.#ask = { version, ask: readAsk(this.#route, this.#body) };
+    return this.#ask.ask;
+  }
+
+  /** The body as the agent sent it, and as obligations changed it; `model` is the route's name. */
+  document(): Json {
+    return this.#document.value;
+  }
+
+  segments(): readonly Segment[] {
+    return this.#document.segments();
+  }
+
+  drop(where: string): void {
+    this.#document.drop(where);
+  }
+
+  /** Lowers the limits that are there; where there is none, sets `max_completion_tokens`, the current name. */
+  limitTokens(maxTokens: number): void {
+    const body = this.#body;
+    const named = ['max_completion_tokens', 'max_tokens'].filter((name) => typeof body[name] === 'number');
+    for (const name of named) if ((body[name] as number) > maxTokens) this.#document.set(name, maxTokens);
+    if (named.length === 0) this.#document.set('max_completion_tokens', maxTokens);
+  }
+
+  /** Denies `args_invalid`, with every fault as a reason. */
+  validate(): Denial | undefined {
+    const reasons = chatFaults(this.#body);
+    return reasons.length === 0 ? undefined : deny('args_invalid', 'the request is not a chat completion', { reasons });
+  }
+
+  encode(target: Target): OutboundRequest {
+    const body = this.#body;
+    const changes: Record<string, string> = {};
+    const model = target.model ?? this.#route;
+    if (body.model !== model) changes.model = JSON.stringify(model);
+    if (this.stream && !this.#asksUsage()) {
+      changes.stream_options = JSON.stringify({ ...objectOf(body.stream_options), include_usage: true });
+    }
+    const text = this.#document.changed ? JSON.stringify(body) : this.#text;
+    return {
+      method: this.method,
+      path: this.path,
+      headers: {
+        'content-type': 'application/json',
+        accept: this.stream ? 'text/event-stream' : 'application/json',
+      },
+      body: Buffer.from(Object.keys(changes).length === 0 ? text : withMembers(text, changes)),
+    };
+  }
+
+  readAnswer(head: AnswerHead, body: Buffer): Answer {
+    return new ChatAnswer(this.#route, head, body);
+  }
+
+  readStream(head: AnswerHead, body: AsyncIterable<Uint8Array>): AsyncIterable<Frame> {
+    return readChatStream(head, body, { route: this.#route, usage: this.#asksUsage() });
+  }
+
+  /** Whether the client itself asked for the usage chunk at the end of a stream. */
+  #asksUsage(): boolean {
+    return objectOf(this.#body.stream_options).include_usage === true;
+  }
+}
+
+/** Everything is text but base64 of media; the arguments of a tool call are JSON text. */
+function classify(text: string, key: string | number, where: string, siblings: Json): Reading {
+  if (where === '/model') return 'skip';
+  if (key === 'arguments') return 'json';
+  if (key === 'url' && /^data:(?:image|audio)\//i.test(text)) return 'skip';
+  if (key === 'file_data' || (key === 'data' && Object.hasOwn(siblings as object, 'format'))) return 'skip';
+  return 'text';
+}

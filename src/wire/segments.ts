@@ -1,0 +1,245 @@
+/**
+ * The text in a JSON document, piece by piece, with a way to write each piece back: what inspection works on. Pieces
+ * are all strings, numbers of twelve digits or more (a card number is often one; writing makes it a string), and the
+ * names of members where a name could itself be data, as in `{"ann@example.com": …}`.
+ *
+ * What a reader would get wrong: such a name never stands in a pointer, since findings keep pointers; there it is `{n}`,
+ * n being its position in the object. And the document is changed by copying what was handed out before: arguments
+ * recorded with a decision do not change when obligations do their work.
+ */
+import type { Json, Segment } from '../call.ts';
+import { parseJsonText, rawNumber } from './json.ts';
+import { child, pointerTokens, step } from './pointer.ts';
+
+/** How a string is taken: as text, as JSON text whose own strings are the pieces, or not at all (base64, ids). */
+export type Reading = 'text' | 'json' | 'skip';
+export type Classify = (text: string, key: string | number, where: string, siblings: Json) => Reading;
+
+/** From this many digits on a number is a piece of text. */
+const numberDigitsMin = 12;
+
+type Container = Json[] | Record<string, Json>;
+
+/** A place in the document. Its key follows when members are renamed or elements removed. */
+interface Place {
+  readonly parent: Place | null;
+  key: string | number;
+  readonly where: string;
+  gone: boolean;
+}
+
+/** A JSON document whose pieces of text can be changed and whose members can be dropped. */
+export class EditableJson {
+  readonly #classify: Classify;
+  /** Holds the document as its only member, so that a document that is a string can be changed as well. */
+  readonly #holder: { root: Json };
+  #owned = new WeakSet<object>();
+  #places: Place[] | undefined;
+  #segments: Segment[] = [];
+  readonly #changedMembers = new Set<string>();
+  /** Grows with every change. */
+  version = 0;
+
+  constructor(value: Json, classify: Classify = () => 'text') {
+    this.#holder = { root: value };
+    this.#classify = classify;
+  }
+
+  /** The document as it stands. What is given here never changes afterwards. */
+  get value(): Json {
+    this.#owned = new WeakSet();
+    return this.#holder.root as Json;
+  }
+
+  get changed(): boolean {
+    return this.version > 0;
+  }
+
+  /** Whether anything in the outermost member `name` was changed. */
+  changedIn(name: string): boolean {
+    return this.#changedMembers.has(name);
+  }
+
+  /** All pieces, in document order; found once, so that they stay good while others are written or dropped. */
+  segments(): readonly Segment[] {
+    if (this.#places === undefined) {
+      this.#places = [];
+      this.#visit(this.#holder.root as Json, { parent: null, key: 'root', where: '', gone: false }, this.#holder);
+    }
+    return this.#segments;
+  }
+
+  /** Puts `value` at a member of the outermost object. */
+  set(name: string, value: Json): void {
+    const root = this.#own({ parent: null, key: 'root', where: '', gone: false });
+    if (Array.isArray(root)) return;
+    root[name] = value;
+    this.#touched(name);
+  }
+
+  /** Takes the value at a JSON pointer away, if it is there. Pointers may also be those of segments (`{n}`). */
+  drop(where: string): void {
+    this.segments();
+    // Pointers speak of the document as it came, also when an element before was dropped.
+    const place = this.#places?.find((known) => known.where === where);
+    if (place !== undefined && isGone(place)) return;
+    const keys = place === undefined ? pointerTokens(where) : keysOf(place);
+    const last = keys?.at(-1);
+    if (keys === undefined || last === undefined) return;
+    let value: Json | undefined = this.#holder.root;
+    for (const key of keys) value = step(value, String(key));
+    if (value === undefined) return;
+    const parent = keys.slice(0, -1);
+    const container = this.#ownAt(parent);
+    if (Array.isArray(container)) container.splice(Number(last), 1);
+    else delete container[String(last)];
+    this.#forget(parent, String(last), Array.isArray(container));
+    this.#touched(String(keys[0]));
+  }
+
+  #visit(value: Json, place: Place, siblings: Json): void {
+    this.#places?.push(place);
+    if (typeof value === 'string') this.#visitString(value, place, siblings);
+    else if (typeof value === 'number' || rawNumber(value) !== undefined) {
+      const text = rawNumber(value) ?? String(value);
+      if (text.length >= numberDigitsMin && text.replaceAll(/\D/g, '').length >= numberDigitsMin) {
+        this.#piece(text, place);
+      }
+    } else if (Array.isArray(value)) {
+      value.forEach((item: Json, index) => {
+        this.#visit(item, { parent: place, key: index, where: child(place.where, index), gone: false }, value);
+      });
+    } else if (typeof value === 'object' && value !== null) {
+      for (const [index, [name, member]] of Object.entries(value).entries()) {
+        const plain = isPlainName(name);
+        const where = child(place.where, plain ? name : `{${index}}`);
+        const inner: Place = { parent: place, key: name, where, gone: false };
+        if (!plain) this.#segments.push(livePiece(where, name, (text) => this.#rename(inner, text)));
+        this.#visit(member as Json, inner, value);
+      }
+    }
+  }
+
+  #visitString(text: string, place: Place, siblings: Json): void {
+    const reading = this.#classify(text, place.key, place.where, siblings);
+    if (reading === 'skip' || text === '') return;
+    const parsed = reading === 'json' ? parseJsonText(text) : undefined;
+    if (parsed === undefined || 'fault' in parsed) {
+      this.#piece(text, place);
+      return;
+    }
+    // Escapes inside the inner text would hide what it says: its own strings are the pieces.
+    const inner = new EditableJson(parsed.value);
+    for (const segment of inner.segments()) {
+      const write = (replacement: string): void => {
+        segment.write(replacement);
+        this.#write(place, JSON.stringify(inner.value));
+      };
+      this.#segments.push(livePiece(place.where, segment.text, write));
+    }
+  }
+
+  #piece(text: string, place: Place): void {
+    this.#segments.push(livePiece(place.where, text, (replacement) => this.#write(place, replacement)));
+  }
+
+  #write(place: Place, text: string): void {
+    if (isGone(place)) return;
+    if (place.parent === null) this.#holder.root = text;
+    else {
+      const container = this.#own(place.parent);
+      if (Array.isArray(container)) container[Number(place.key)] = text;
+      else container[String(place.key)] = text;
+    }
+    this.#touched(String(keysOf(place)[0] ?? ''));
+  }
+
+  /** The member moves to the end of its object: JSON objects have no order. */
+  #rename(place: Place, text: string): void {
+    if (isGone(place) || place.parent === null) return;
+    const container = this.#own(place.parent) as Record<string, Json>;
+    const old = String(place.key);
+    if (text === old) return;
+    this.#touched(String(keysOf(place)[0] ?? ''));
+    const value = container[old] as Json;
+    delete container[old];
+    let name = text === '__proto__' ? 'proto' : text;
+    // Two names may be redacted to the same text; neither member may be lost.
+    for (let count = 2; Object.hasOwn(container, name); count++) name = `${text}_${count}`;
+    container[name] = value;
+    place.key = name;
+    this.#touched(String(keysOf(place)[0] ?? ''));
+  }
+
+  #own(place: Place): Container {
+    return this.#ownAt(keysOf(place));
+  }
+
+  /** The container at `keys`, safe to change: copied, with all on the way to it, unless that was done before. */
+  #ownAt(keys: readonly (string | number)[]): Container {
+    let container: Container = this.#holder;
+    for (const key of ['root', ...keys]) {
+      const inner = (container as Record<string, Json>)[String(key)] as Json;
+      let owned = inner as Container;
+      if (!this.#owned.has(owned)) {
+        owned = Array.isArray(inner) ? [...inner] : { ...(inner as Record<string, Json>) };
+        this.#owned.add(owned);
+        (container as Record<string, Json>)[String(key)] = owned;
+      }
+      container = owned;
+    }
+    return container;
+  }
+
+  #forget(parent: readonly (string | number)[], key: string, inArray: boolean): void {
+    for (const place of this.#places ?? []) {
+      if (place.gone || place.parent === null) continue;
+      const keys = keysOf(place.parent);
+      if (keys.length !== parent.length || keys.some((known, index) => String(known) !== String(parent[index])))
+        continue;
+      if (String(place.key) === key) place.gone = true;
+      else if (inArray && Number(place.key) > Number(key)) place.key = Number(place.key) - 1;
+    }
+  }
+
+  #touched(member: string): void {
+    this.version += 1;
+    this.#changedMembers.add(member);
+  }
+}
+
+/** A segment whose text is what was last written, so that what was changed can be scanned again. */
+function livePiece(where: string, text: string, change: (text: string) => void): Segment {
+  let current = text;
+  return {
+    where,
+    get text() {
+      return current;
+    },
+    write(replacement) {
+      change(replacement);
+      current = replacement;
+    },
+  };
+}
+
+function keysOf(place: Place): (string | number)[] {
+  const keys: (string | number)[] = [];
+  for (let at: Place = place; at.parent !== null; at = at.parent) keys.push(at.key);
+  return keys.reverse();
+}
+
+function isGone(place: Place): boolean {
+  for (let at: Place | null = place; at !== null; at = at.parent) if (at.gone) return true;
+  return false;
+}
+
+/**
+ * Whether a name is only a name: at most 40 ASCII letters, digits and `_ - . : / $ @`-prefix, fewer than six digits,
+ * and not the look of a key (16 characters or more with capitals and digits). Addresses, numbers and keys are not.
+ */
+export function isPlainName(name: string): boolean {
+  if (name.length > 40 || !/^[@$]?[A-Za-z0-9_.:/$-]*$/.test(name)) return false;
+  const digits = name.replaceAll(/\D/g, '').length;
+  return digits < 6 && !(digits > 0 && name.length >= 16 && /[A-Z]/.test(name));
+}
