@@ -1,0 +1,203 @@
+/**
+ * Counters and the reservations on them, for the memory store. A reservation is live (held), lapsed (its time ran
+ * out: the hold went back, but a late settlement still spends on its scopes), or closed. Closed ids are remembered
+ * only as long as there is room: forgetting one costs nothing worse than a late hold that lapses by itself.
+ */
+import assert from 'node:assert/strict';
+import { ExpiryQueue } from '../expiry.ts';
+import {
+  type Amounts,
+  type Balance,
+  type ReserveResult,
+  type Scope,
+  type SettleResult,
+  StoreUnavailable,
+} from '../store.ts';
+
+export interface LedgerMaxima {
+  /** Counters at once. */
+  readonly counters: number;
+  /** Reservations at once that are held, or lapsed and not yet settled. */
+  readonly reservations: number;
+  /** Ids remembered as closed; the oldest makes room. */
+  readonly closed: number;
+}
+
+/** How long a lapsed reservation still knows its scopes, for a settlement that comes late. */
+const lapsedKeptMs = 24 * 60 * 60 * 1000;
+
+interface Counter {
+  readonly spent: Map<string, number>;
+  readonly reserved: Map<string, number>;
+  /** Live reservations on it: a counter that holds something is never forgotten. */
+  holds: number;
+  expiresAtMs: number;
+}
+
+interface Reservation {
+  readonly scopes: readonly Scope[];
+  readonly amounts: Amounts;
+  readonly answer: ReserveResult;
+  live: boolean;
+  dueMs: number;
+}
+
+export class Ledger {
+  readonly #maxima: LedgerMaxima;
+  readonly #counters = new Map<string, Counter>();
+  readonly #countersDue = new ExpiryQueue<string>();
+  readonly #reservations = new Map<string, Reservation>();
+  readonly #reservationsDue = new ExpiryQueue<string>();
+  /** Id to the keys it had been made on; in the order of closing. */
+  readonly #closed = new Map<string, readonly string[]>();
+
+  constructor(maxima: LedgerMaxima) {
+    this.#maxima = maxima;
+  }
+
+  reserve(id: string, scopes: readonly Scope[], amounts: Amounts, ttlMs: number, nowMs: number): ReserveResult {
+    assertAmounts(amounts);
+    assert.equal(new Set(scopes.map(({ key }) => key)).size, scopes.length, 'the scopes of a reservation differ');
+    if (this.#closed.has(id)) return { ok: false, reason: 'settled' };
+    const known = this.#reservations.get(id);
+    // A lapsed hold has gone back to the totals; to say `ok` again would let a call run on nothing.
+    if (known !== undefined) return known.live ? known.answer : { ok: false, reason: 'settled' };
+
+    for (const [index, scope] of scopes.entries()) {
+      const dimension = exceeded(this.#counters.get(scope.key), scope.limits, amounts);
+      if (dimension !== undefined) {
+        return { ok: false, reason: 'exceeded', scope: index, dimension, balance: this.balance(scope.key) };
+      }
+    }
+    this.#makeRoom(scopes);
+    for (const scope of scopes) {
+      const counter = this.#use(scope, nowMs);
+      counter.holds++;
+      add(counter.reserved, amounts, 1);
+    }
+    const answer: ReserveResult = { ok: true, balances: scopes.map(({ key }) => this.balance(key)) };
+    const dueMs = nowMs + ttlMs;
+    this.#reservations.set(id, { scopes, amounts, answer, live: true, dueMs });
+    this.#reservationsDue.push(id, dueMs);
+    return answer;
+  }
+
+  settle(id: string, actual: Amounts, nowMs: number): SettleResult {
+    assertAmounts(actual);
+    const closedKeys = this.#closed.get(id);
+    if (closedKeys !== undefined) return { settled: false, balances: closedKeys.map((key) => this.balance(key)) };
+    const reservation = this.#reservations.get(id);
+    const scopes = reservation?.scopes ?? [];
+    for (const scope of scopes) {
+      const counter = this.#use(scope, nowMs);
+      if (reservation?.live) release(counter, reservation.amounts);
+      add(counter.spent, actual, 1);
+    }
+    this.#reservations.delete(id);
+    const keys = scopes.map(({ key }) => key);
+    this.#close(id, keys);
+    return { settled: true, balances: keys.map((key) => this.balance(key)) };
+  }
+
+  balance(key: string): Balance {
+    const counter = this.#counters.get(key);
+    return {
+      spent: Object.fromEntries(counter?.spent ?? []),
+      reserved: Object.fromEntries(counter?.reserved ?? []),
+    };
+  }
+
+  /** Gives back what lapsed holds kept, and forgets counters and reservations whose time is over. */
+  expire(nowMs: number): void {
+    for (let id = this.#reservationsDue.popDue(nowMs); id !== undefined; id = this.#reservationsDue.popDue(nowMs)) {
+      const reservation = this.#reservations.get(id);
+      if (reservation === undefined || reservation.dueMs > nowMs) continue;
+      if (reservation.live) this.#lapse(id, reservation);
+      else this.#reservations.delete(id);
+    }
+    for (let key = this.#countersDue.popDue(nowMs); key !== undefined; key = this.#countersDue.popDue(nowMs)) {
+      const counter = this.#counters.get(key);
+      if (counter === undefined || counter.expiresAtMs > nowMs) continue;
+      // Still held: look again when the counter would next be due, rather than lose what somebody holds.
+      if (counter.holds > 0) this.#renew(key, counter, nowMs + 60_000);
+      else this.#counters.delete(key);
+    }
+    if (this.#reservationsDue.size > 2 * this.#reservations.size + 1024) {
+      this.#reservationsDue.compact((id, dueMs) => this.#reservations.get(id)?.dueMs === dueMs);
+    }
+    if (this.#countersDue.size > 2 * this.#counters.size + 1024) {
+      this.#countersDue.compact((key, dueMs) => this.#counters.get(key)?.expiresAtMs === dueMs);
+    }
+  }
+
+  #lapse(id: string, reservation: Reservation): void {
+    for (const { key } of reservation.scopes) {
+      const counter = this.#counters.get(key);
+      assert.ok(counter, 'a counter that is held is never forgotten');
+      release(counter, reservation.amounts);
+    }
+    reservation.live = false;
+    reservation.dueMs += lapsedKeptMs;
+    this.#reservationsDue.push(id, reservation.dueMs);
+  }
+
+  /** The counter of `scope`, made if it is new, its life renewed. */
+  #use(scope: Scope, nowMs: number): Counter {
+    const found = this.#counters.get(scope.key);
+    const counter = found ?? { spent: new Map(), reserved: new Map(), holds: 0, expiresAtMs: 0 };
+    if (found === undefined) this.#counters.set(scope.key, counter);
+    this.#renew(scope.key, counter, nowMs + scope.ttlMs);
+    return counter;
+  }
+
+  #renew(key: string, counter: Counter, expiresAtMs: number): void {
+    if (counter.expiresAtMs === expiresAtMs) return;
+    counter.expiresAtMs = expiresAtMs;
+    this.#countersDue.push(key, expiresAtMs);
+  }
+
+  #makeRoom(scopes: readonly Scope[]): void {
+    if (this.#reservations.size >= this.#maxima.reservations) {
+      throw new StoreUnavailable('The memory store holds as many reservations as it may');
+    }
+    const fresh = scopes.filter(({ key }) => !this.#counters.has(key)).length;
+    if (this.#counters.size + fresh > this.#maxima.counters) {
+      throw new StoreUnavailable('The memory store holds as many counters as it may');
+    }
+  }
+
+  #close(id: string, keys: readonly string[]): void {
+    if (this.#closed.size >= this.#maxima.closed) {
+      const oldest = this.#closed.keys().next();
+      if (!oldest.done) this.#closed.delete(oldest.value);
+    }
+    this.#closed.set(id, keys);
+  }
+}
+
+/** The first dimension that `counter` cannot give. What is not drawn on never refuses, even if it is overspent. */
+function exceeded(counter: Counter | undefined, limits: Amounts, amounts: Amounts): string | undefined {
+  for (const [dimension, limit] of Object.entries(limits)) {
+    const asked = amounts[dimension] ?? 0;
+    const taken = (counter?.spent.get(dimension) ?? 0) + (counter?.reserved.get(dimension) ?? 0);
+    if (asked > 0 && taken + asked > limit) return dimension;
+  }
+  return undefined;
+}
+
+function release(counter: Counter, amounts: Amounts): void {
+  counter.holds--;
+  add(counter.reserved, amounts, -1);
+}
+
+function add(totals: Map<string, number>, amounts: Amounts, sign: 1 | -1): void {
+  for (const [dimension, amount] of Object.entries(amounts)) {
+    totals.set(dimension, (totals.get(dimension) ?? 0) + sign * amount);
+  }
+}
+
+function assertAmounts(amounts: Amounts): void {
+  for (const [dimension, amount] of Object.entries(amounts)) {
+    assert.ok(Number.isSafeInteger(amount) && amount >= 0, `${dimension} is a whole number from 0`);
+  }
+}

@@ -1,0 +1,99 @@
+/**
+ * The contract of shared state: counters that hold reservations, records written by compare-and-set, expiry, and
+ * messages between gateways. Every backend passes `test/contract/store.test.ts`. All methods reject with
+ * `StoreUnavailable` when the backend cannot answer; callers fail closed.
+ *
+ * Keys carry the tenant as a Redis hash tag (`tg:{acme}:…`), so that everything one reservation touches lies in one
+ * slot of a cluster. Values are JSON and immutable: neither side changes what it gave or got.
+ */
+import type { Json } from '../call.ts';
+
+export class StoreUnavailable extends Error {
+  override readonly name = 'StoreUnavailable';
+}
+
+/** Integers by dimension, for example `{tokens: 1200, costMicroUsd: 5400, calls: 1}`. */
+export type Amounts = Readonly<Record<string, number>>;
+
+export interface Versioned {
+  readonly value: Json;
+  /** 1 for a record just made; one more with every write. */
+  readonly version: number;
+}
+
+/** A counter that a reservation draws on. A dimension without a limit is counted and never refuses. */
+export interface Scope {
+  readonly key: string;
+  readonly limits: Amounts;
+  /** When the counter may be forgotten, in milliseconds from now; renewed by use. */
+  readonly ttlMs: number;
+}
+
+/** Where a counter stands. `spent + reserved <= limit` holds whenever every settlement stays within its reservation. */
+export interface Balance {
+  readonly spent: Amounts;
+  readonly reserved: Amounts;
+}
+
+export type ReserveResult =
+  | { readonly ok: true; readonly balances: readonly Balance[] }
+  /** Nothing was held anywhere. `scope` is the index of the first scope that could not give, `dimension` what. */
+  | {
+      readonly ok: false;
+      readonly reason: 'exceeded';
+      readonly scope: number;
+      readonly dimension: string;
+      readonly balance: Balance;
+    }
+  /** The id was settled before it was reserved: the caller had given up on this reservation. */
+  | { readonly ok: false; readonly reason: 'settled' };
+
+export interface SettleResult {
+  /** False if this id had been settled before; then nothing changed. */
+  readonly settled: boolean;
+  readonly balances: readonly Balance[];
+}
+
+export type CompareAndSetResult =
+  | { readonly ok: true; readonly version: number }
+  /** Another version stands; `current` is undefined where the record is not there. */
+  | { readonly ok: false; readonly current: Versioned | undefined };
+
+export interface Subscription {
+  close(): Promise<void>;
+}
+
+export interface Store extends AsyncDisposable {
+  open(): Promise<void>;
+  /** Resolves if the backend answers within its time-out. */
+  ping(): Promise<void>;
+
+  get(key: string): Promise<Versioned | undefined>;
+  /** Writes if the record is at `expectedVersion` (0: it is not there). `ttlMs` runs from now. */
+  compareAndSet(key: string, expectedVersion: number, value: Json, ttlMs: number): Promise<CompareAndSetResult>;
+  delete(key: string): Promise<void>;
+
+  /**
+   * Holds `amounts` on all scopes or on none, in one atomic step. Idempotent by `id`: the same call again gives the
+   * same answer and holds nothing twice. What is not settled within `ttlMs` is given back to the totals, and its id is
+   * closed. A refusal holds nothing and is not remembered: asked again, it is judged again. A dimension that `amounts`
+   * does not draw on refuses nothing. A counter is not forgotten while something is held on it.
+   */
+  reserve(id: string, scopes: readonly Scope[], amounts: Amounts, ttlMs: number): Promise<ReserveResult>;
+  /**
+   * Ends a reservation: what it held is released, `actual` is spent, on the scopes it was made on. Idempotent by id.
+   * An id that was never reserved is closed, so that a reserve that comes late holds nothing. One whose reservation
+   * expired still spends `actual`, on its scopes.
+   */
+  settle(id: string, actual: Amounts): Promise<SettleResult>;
+  balance(keys: readonly string[]): Promise<readonly Balance[]>;
+
+  /** Messages reach every subscriber of this and other gateways at most once, in no promised order. */
+  publish(channel: string, message: Json): Promise<void>;
+  subscribe(channel: string, listener: (message: Json) => void): Promise<Subscription>;
+}
+
+/** A key of one tenant: `tg:{tenant}:part:part`. Braces in a tenant would split the slot, so they are escaped. */
+export function storeKey(tenant: string, ...parts: readonly string[]): string {
+  return `tg:{${encodeURIComponent(tenant)}}:${parts.join(':')}`;
+}

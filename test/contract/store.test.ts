@@ -1,0 +1,9 @@
+/** The store's contract on every backend there is. */
+import { MemoryStore } from '../../src/store/backends/memory.ts';
+import { ManualClock } from '../fakes/clock.ts';
+import { storeContract } from './store.ts';
+
+storeContract('memory', () => {
+  const clock = new ManualClock();
+  return { store: new MemoryStore({ clock }), wait: (ms) => clock.advance(ms) };
+});
