@@ -1,0 +1,123 @@
+/**
+ * What a task remembers of its calls, as pure functions on the record. A call enters as `pending` and becomes its
+ * outcome at settlement; totals count pending calls, so that fifty parallel refunds see each other.
+ */
+import type {
+  FailureRun,
+  HistoryEntry,
+  Json,
+  JsonObject,
+  Operation,
+  OperationCount,
+  Outcome,
+  TaskRecord,
+} from '../call.ts';
+import type { CallId } from '../clock.ts';
+import { valueAt } from '../wire/paths.ts';
+
+const noCount: OperationCount = { calls: 0, denied: 0, failed: 0, costMicroUsd: 0, sums: {} };
+
+/** The values of the arguments that the operation says to remember; only strings, numbers and booleans are facts. */
+export function factsOf(operation: Operation, args: JsonObject): JsonObject {
+  const facts: Record<string, Json> = {};
+  for (const path of operation.remember) {
+    const value = valueAt(args, path);
+    if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') facts[path] = value;
+  }
+  return facts;
+}
+
+/** Earlier equal calls in the remembered history. Denied ones do not count: they did nothing. */
+export function repeatsOf(record: TaskRecord, digest: string): number {
+  let repeats = 0;
+  for (const entry of record.history) if (entry.digest === digest && entry.state !== 'denied') repeats++;
+  return repeats;
+}
+
+function addSums(sums: OperationCount['sums'], facts: JsonObject, sign: 1 | -1): OperationCount['sums'] {
+  const next: Record<string, number> = { ...sums };
+  for (const [path, value] of Object.entries(facts)) {
+    if (typeof value === 'number') next[path] = (next[path] ?? 0) + sign * value;
+  }
+  return next;
+}
+
+/** The record with one more call, pending. The oldest entries fall off; the totals keep them. */
+export function enterHistory(record: TaskRecord, entry: HistoryEntry, historyMax: number): TaskRecord {
+  const count = record.counts[entry.operation] ?? noCount;
+  return {
+    ...record,
+    history: [...record.history, entry].slice(-historyMax),
+    counts: {
+      ...record.counts,
+      [entry.operation]: { ...count, calls: count.calls + 1, sums: addSums(count.sums, entry.facts, 1) },
+    },
+  };
+}
+
+export interface Ending {
+  readonly callId: CallId;
+  readonly operation: string;
+  readonly route: string;
+  readonly facts: JsonObject;
+  readonly outcome: Outcome;
+  readonly atMs: number;
+}
+
+/** How a call ended, for the task: refused by the gate, failed at the destination, or done. */
+export function endState(outcome: Outcome): 'done' | 'failed' | 'denied' {
+  const sent = outcome.attempts.some((attempt) => attempt.sent);
+  if (outcome.denial !== null && !sent) return outcome.attempts.length > 0 ? 'failed' : 'denied';
+  const answered = outcome.attempts.at(-1)?.status ?? null;
+  return answered === null || answered >= 400 ? 'failed' : 'done';
+}
+
+function failuresAfter(
+  record: TaskRecord,
+  ending: Ending,
+  state: 'done' | 'failed',
+): Pick<TaskRecord, 'failuresInARow' | 'failuresByRoute'> {
+  const { [ending.route]: run, ...others } = record.failuresByRoute;
+  if (state === 'done') return { failuresInARow: 0, failuresByRoute: others };
+  const next: FailureRun = { count: (run?.count ?? 0) + 1, lastAtMs: ending.atMs };
+  return { failuresInARow: record.failuresInARow + 1, failuresByRoute: { ...others, [ending.route]: next } };
+}
+
+/**
+ * The record with a pending call turned into its outcome. A call that certainly had no effect (denied, never sent,
+ * or refused by the destination with a 4xx) gives back what it added to the sums; one that may have had any keeps it.
+ */
+export function endHistory(record: TaskRecord, ending: Ending): TaskRecord {
+  const { outcome } = ending;
+  const state = endState(outcome);
+  const status = outcome.attempts.at(-1)?.status ?? null;
+  const sent = outcome.attempts.some((attempt) => attempt.sent);
+  const noEffect = !sent || (status !== null && status >= 400 && status < 500);
+  const count = record.counts[ending.operation] ?? noCount;
+  const history = record.history.map((entry): HistoryEntry => {
+    if (entry.callId !== ending.callId) return entry;
+    return {
+      ...entry,
+      state,
+      ...(outcome.denial === null ? {} : { code: outcome.denial.code }),
+      ...(status === null ? {} : { status }),
+      costMicroUsd: outcome.costMicroUsd,
+      target: outcome.target?.name ?? null,
+    };
+  });
+  return {
+    ...record,
+    ...(state === 'denied' ? {} : failuresAfter(record, ending, state)),
+    history,
+    counts: {
+      ...record.counts,
+      [ending.operation]: {
+        calls: count.calls - (state === 'denied' ? 1 : 0),
+        denied: count.denied + (state === 'denied' ? 1 : 0),
+        failed: count.failed + (state === 'failed' ? 1 : 0),
+        costMicroUsd: count.costMicroUsd + outcome.costMicroUsd,
+        sums: noEffect ? addSums(count.sums, ending.facts, -1) : count.sums,
+      },
+    },
+  };
+}

@@ -1,0 +1,147 @@
+/**
+ * The tasks there are: made, found, ended. One record a task in the store, written only by compare-and-set, so that
+ * every gateway on the store sees the same. Knowing an id is no right: who may see or end a task is for the caller
+ * of these methods to check against the record.
+ */
+import type { Agent, JsonObject, Spending, Subject, TaskRecord, TaskState } from '../call.ts';
+import { type Clock, newId } from '../clock.ts';
+import { type Denial, deny, isDenial } from '../denial.ts';
+import { type Store, storeKey } from '../store/store.ts';
+import { updateRecord } from '../store/update.ts';
+
+/** How long a record outlives its task, so that its agent is told `task_expired` and not `task_unknown`. */
+const afterlifeMs = 24 * 3600_000;
+
+/** Channel on which every gateway of a store hears that a task was ended; see `running.ts`. */
+export const endedChannel = 'tg:task-ended';
+
+export interface NewTask {
+  readonly agent: Agent;
+  readonly subject: Subject | null;
+  readonly purpose: string;
+  readonly tools: readonly string[] | null;
+  readonly labels: JsonObject;
+  readonly parent: TaskRecord | null;
+  readonly ttlMs: number;
+  readonly budget: Spending;
+  readonly taint: readonly string[];
+}
+
+/** The state a task is in now: an active task past its expiry has expired, whoever looks. */
+export function stateOf(record: TaskRecord, nowMs: number): TaskState {
+  return record.state === 'active' && nowMs >= record.expiresAtMs ? 'expired' : record.state;
+}
+
+/** The denial of a call of a task that is not active, or undefined if it is. */
+export function denyUnlessActive(record: TaskRecord, nowMs: number): Denial | undefined {
+  const state = stateOf(record, nowMs);
+  switch (state) {
+    case 'active':
+      return undefined;
+    case 'paused':
+      return deny('task_paused', 'The task is paused. An operator can raise its budget.');
+    case 'completed':
+      return deny('task_completed', 'The task is completed. Open a new task for new work.');
+    case 'killed':
+      return deny('task_killed', 'The task was killed. Nothing more is called in its name.');
+    case 'expired':
+      return deny('task_expired', 'The task has expired. Open a new task.');
+  }
+}
+
+export class Tasks {
+  readonly #store: Store;
+  readonly #clock: Clock;
+
+  constructor(options: { store: Store; clock: Clock }) {
+    this.#store = options.store;
+    this.#clock = options.clock;
+  }
+
+  static key(tenant: string, id: string): string {
+    return storeKey(tenant, 'task', id);
+  }
+
+  /** Where the tenant of a task is found by its id alone, for operators. */
+  static #indexKey(id: string): string {
+    return storeKey('', 'task-tenant', id);
+  }
+
+  /** Makes a task. A sub-task lies in its parent's tenant and never outlives it. */
+  async create(task: NewTask): Promise<TaskRecord> {
+    const nowMs = this.#clock.nowMs();
+    const id = newId(this.#clock, 'task');
+    const expiresAtMs = Math.min(nowMs + task.ttlMs, task.parent?.expiresAtMs ?? Number.MAX_SAFE_INTEGER);
+    const record: TaskRecord = {
+      id,
+      tenant: task.agent.tenant,
+      agent: task.agent,
+      subject: task.subject,
+      purpose: task.purpose,
+      tools: task.tools,
+      labels: task.labels,
+      parent: task.parent === null ? null : { id: task.parent.id, agent: task.parent.agent.id },
+      rootId: task.parent?.rootId ?? id,
+      state: 'active',
+      createdAtMs: nowMs,
+      expiresAtMs,
+      budget: task.budget,
+      taint: task.taint,
+      digestKey: this.#clock.randomBytes(32).toString('base64url'),
+      history: [],
+      counts: {},
+      thoughts: [],
+      failuresInARow: 0,
+      failuresByRoute: {},
+    };
+    const made = await this.update(record.tenant, id, (current) => {
+      if (current !== undefined) throw new Error(`the id ${id} is taken`);
+      return record;
+    });
+    if (isDenial(made)) throw new Error(`a new task could not be written: ${made.code}`);
+    await this.#store.compareAndSet(Tasks.#indexKey(id), 0, record.tenant, this.#ttlMs(record));
+    return made;
+  }
+
+  async load(tenant: string, id: string): Promise<TaskRecord | undefined> {
+    const found = await this.#store.get(Tasks.key(tenant, id));
+    return found === undefined ? undefined : (found.value as unknown as TaskRecord);
+  }
+
+  /** For operators, who know a task by its id alone. */
+  async find(id: string): Promise<TaskRecord | undefined> {
+    const tenant = await this.#store.get(Tasks.#indexKey(id));
+    return tenant === undefined ? undefined : this.load(tenant.value as string, id);
+  }
+
+  /** Changes a record by compare-and-set; `change` may run several times and must have no effects. */
+  async update(
+    tenant: string,
+    id: string,
+    change: (current: TaskRecord | undefined) => TaskRecord | Denial,
+  ): Promise<TaskRecord | Denial> {
+    const changed = await updateRecord<TaskRecord>(
+      this.#store,
+      Tasks.key(tenant, id),
+      (record) => this.#ttlMs(record),
+      change,
+    );
+    return isDenial(changed) ? changed : changed.value;
+  }
+
+  /** Completes or kills a task; every gateway of the store aborts what runs of it. Ending an ended task changes nothing. */
+  async end(record: TaskRecord, state: 'completed' | 'killed'): Promise<TaskRecord | Denial> {
+    const ended = await this.update(record.tenant, record.id, (current) => {
+      if (current === undefined) return deny('task_unknown', 'There is no such task.');
+      return stateOf(current, this.#clock.nowMs()) === 'active' || current.state === 'paused'
+        ? { ...current, state }
+        : current;
+    });
+    if (!isDenial(ended)) await this.#store.publish(endedChannel, { task: ended.id, state: ended.state });
+    return ended;
+  }
+
+  #ttlMs(record: TaskRecord): number {
+    return Math.max(1, record.expiresAtMs - this.#clock.nowMs()) + afterlifeMs;
+  }
+}

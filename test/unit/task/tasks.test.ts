@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { TaskRecord } from '../../../src/call.ts';
+import { isDenial } from '../../../src/denial.ts';
+import { MemoryStore } from '../../../src/store/backends/memory.ts';
+import { RunningCalls } from '../../../src/task/running.ts';
+import { denyUnlessActive, stateOf, Tasks } from '../../../src/task/tasks.ts';
+import { ManualClock } from '../../fakes/clock.ts';
+import { fakeAgent } from '../../fakes/task.ts';
+
+const wanted = {
+  agent: fakeAgent,
+  subject: null,
+  purpose: 'p',
+  tools: null,
+  labels: {},
+  parent: null,
+  ttlMs: 60_000,
+  budget: { tokens: 1, costMicroUsd: 1, calls: 1, seconds: 60 },
+  taint: [],
+};
+
+async function made(): Promise<{ clock: ManualClock; store: MemoryStore; tasks: Tasks; record: TaskRecord }> {
+  const clock = new ManualClock();
+  const store = new MemoryStore({ clock });
+  await store.open();
+  const tasks = new Tasks({ store, clock });
+  return { clock, store, tasks, record: await tasks.create(wanted) };
+}
+
+test('a task is found in its own tenant, by operators by its id alone, and nowhere else', async () => {
+  const { tasks, record } = await made();
+  assert.equal((await tasks.load('acme', record.id))?.id, record.id);
+  assert.equal((await tasks.find(record.id))?.id, record.id);
+  assert.equal(await tasks.load('other', record.id), undefined);
+  assert.equal(await tasks.find('task_none'), undefined);
+});
+
+test('an active task past its expiry has expired, whoever looks', async () => {
+  const { clock, record } = await made();
+  assert.equal(stateOf(record, clock.nowMs()), 'active');
+  await clock.advance(60_000);
+  assert.equal(stateOf(record, clock.nowMs()), 'expired');
+  assert.equal(denyUnlessActive(record, clock.nowMs())?.code, 'task_expired');
+});
+
+test('[task.kill-ends-running-calls] a kill aborts the running calls of that task and of no other', async () => {
+  const { store, tasks, record } = await made();
+  const running = new RunningCalls(store);
+  await running.open();
+  const mine = new AbortController();
+  const other = new AbortController();
+  const leave = running.enter(record.id, mine);
+  running.enter('task_other', other);
+  assert.equal(running.count, 2);
+  const ended = await tasks.end(record, 'killed');
+  assert.ok(!isDenial(ended));
+  assert.equal(ended.state, 'killed');
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(mine.signal.reason.code, 'task_killed');
+  assert.equal(other.signal.aborted, false);
+  leave();
+  assert.equal(running.count, 1);
+  await running[Symbol.asyncDispose]();
+});
+
+test('ending a task that has ended changes nothing', async () => {
+  const { tasks, record } = await made();
+  await tasks.end(record, 'completed');
+  const killed = await tasks.end(record, 'killed');
+  assert.ok(!isDenial(killed));
+  assert.equal(killed.state, 'completed');
+});
+
+test('a sub-task lies in the tree of its parent and never outlives it', async () => {
+  const { tasks, record } = await made();
+  const child = await tasks.create({ ...wanted, parent: record, ttlMs: 9_000_000 });
+  assert.equal(child.rootId, record.id);
+  assert.equal(child.expiresAtMs, record.expiresAtMs);
+});
+
+test('fifty writers of one record all get through, one after the other', async () => {
+  const { tasks, record } = await made();
+  await Promise.all(
+    Array.from({ length: 50 }, () =>
+      tasks.update('acme', record.id, (current) => ({
+        ...(current as TaskRecord),
+        failuresInARow: (current as TaskRecord).failuresInARow + 1,
+      })),
+    ),
+  );
+  assert.equal((await tasks.load('acme', record.id))?.failuresInARow, 50);
+});
