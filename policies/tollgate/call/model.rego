@@ -1,0 +1,37 @@
+# What a model may be asked.
+package tollgate.call
+
+import data.tollgate.lib
+
+model_bounded if input.call.kind != "model"
+
+model_bounded if {
+	max_tokens_stated
+	every tool in input.call.tools {
+		tool_kind_listed(tool.kind)
+	}
+}
+
+max_tokens_stated if is_number(operation.max_tokens)
+
+# A tool that acts at the provider acts past the gate.
+deny contains lib.reason("provider_side_tool", message) if {
+	some tool in input.call.tools
+	not tool_kind_listed(tool.kind)
+	message := concat("", [
+		$"The request brings a tool of kind {tool.kind}, which acts at the provider and not through the gate. ",
+		"Offer it as a function and call it through the gate.",
+	])
+}
+
+tool_kind_listed(kind) if kind in operation.tool_kinds
+
+oblige contains {"max_tokens": {"value": operation.max_tokens, "on_excess": "lower"}} if input.call.kind == "model"
+
+# A model without a cap in the data would be one without a cap at all.
+deny contains lib.reason("max_tokens_missing", message) if {
+	input.call.kind == "model"
+	operation
+	not max_tokens_stated
+	message := $"The purpose names no max_tokens for {input.call.operation}."
+}

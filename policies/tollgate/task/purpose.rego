@@ -1,0 +1,54 @@
+# Who may open a task, for what, and on whose behalf.
+package tollgate.task
+
+import data.tollgate.lib
+
+purpose := data.tollgate.purposes[input.task.purpose]
+
+# Asks for everything that must hold; the denials say what does not.
+allow contains lib.reason("agent_of_purpose", "The purpose lists this agent and this subject.") if {
+	agent_listed
+	subject_listed
+	subject_assured
+	count(granted_tools) > 0
+}
+
+agent_listed if {
+	some pattern in purpose.agents
+	lib.matches(pattern, input.agent.id)
+}
+
+deny contains lib.reason("purpose_unknown", message) if {
+	not purpose
+	known := concat(", ", sort(object.keys(data.tollgate.purposes)))
+	message := $"The policy knows no such purpose. It knows: {known}."
+}
+
+deny contains lib.reason("agent_not_allowed", message) if {
+	purpose
+	not agent_listed
+	message := $"This agent may not open tasks for the purpose {input.task.purpose}."
+}
+
+deny contains lib.reason("subject_required", message) if {
+	purpose
+	not subject_listed
+	types := concat(", ", sort(purpose.subject.types))
+	message := $"A task for {input.task.purpose} is on behalf of a subject of type: {types}."
+}
+
+subject_listed if input.subject.type in purpose.subject.types
+
+deny contains lib.reason("asserted_subject", message) if {
+	purpose
+	input.subject
+	not subject_assured
+	message := "This agent must prove the subject with a token of theirs (`subject.token`)."
+}
+
+subject_assured if input.subject.assurance == "verified"
+
+subject_assured if {
+	some pattern in purpose.subject.asserted_by
+	lib.matches(pattern, input.agent.id)
+}

@@ -1,0 +1,172 @@
+/**
+ * Compiles a bundle folder to WASM with OPA and keeps the result under a hash of everything that went in, so that a
+ * second start with unchanged policies runs no compiler. OPA sees a copy of the sources that were hashed, never the
+ * folder itself. Built at `-O0`: higher levels drop rules over data that is absent at build time when roots are
+ * missing, and are no faster.
+ */
+import { spawn } from 'node:child_process';
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Clock } from '../clock.ts';
+import { BundleError, digest, type SourceFile, sourcesDigest } from './sources.ts';
+
+/** The built-ins that OPA's WASM has; without it OPA compiles calls that throw when they run. */
+export const capabilitiesFile = fileURLToPath(new URL('../../policies/capabilities.json', import.meta.url));
+
+const buildMs = 60_000;
+const compilerTextCharsMax = 16_384;
+const bundlesKept = 16;
+/** Part of every cache key: raise it when the way bundles are built changes. */
+const buildRecipe = '1';
+const requiredPackages = ['tollgate.task', 'tollgate.call'] as const;
+const optionalPackages = ['tollgate.response'] as const;
+
+export interface BuildOptions {
+  readonly files: readonly SourceFile[];
+  readonly dataDir: string;
+  /** Absolute path of the compiler; asked for even if the cache has the bundle, so that another OPA builds anew. */
+  readonly opa: () => Promise<string>;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}
+
+export interface Built {
+  /** Path of the bundle file. */
+  readonly file: string;
+  /** Digest of the sources alone. */
+  readonly sources: string;
+  readonly cached: boolean;
+}
+
+function packagesOf(files: readonly SourceFile[]): Set<string> {
+  const names = new Set<string>();
+  for (const { path, content } of files) {
+    if (!path.endsWith('.rego')) continue;
+    const name = /^[ \t]*package[ \t]+([\w.]+)/m.exec(content.toString('utf8'))?.[1];
+    if (name !== undefined) names.add(name);
+  }
+  return names;
+}
+
+function entrypointsOf(files: readonly SourceFile[]): string[] {
+  const packages = packagesOf(files);
+  const missing = requiredPackages.filter((name) => !packages.has(name));
+  if (missing.length > 0) throw new BundleError(`the bundle has no package ${missing.join(' and no package ')}`);
+  const present = [...requiredPackages, ...optionalPackages.filter((name) => packages.has(name))];
+  return present.map((name) => `${name.replaceAll('.', '/')}/decision`);
+}
+
+/** Which compiler it is, without running it. */
+async function identify(opa: string): Promise<string> {
+  try {
+    const { size, mtimeMs } = await stat(opa);
+    return `${size}:${mtimeMs}`;
+  } catch (fault) {
+    throw new BundleError(`the OPA compiler cannot be found at ${opa}: ${(fault as Error).message}`);
+  }
+}
+
+/**
+ * The compiled bundle of `files`, from the cache or new. Throws BundleError with OPA's own words, in which paths are
+ * relative to the bundle folder.
+ */
+export async function buildBundle(options: BuildOptions): Promise<Built> {
+  const entrypoints = entrypointsOf(options.files);
+  const capabilities = await readFile(capabilitiesFile);
+  const opa = await options.opa();
+  const sources = sourcesDigest(options.files);
+  const key = digest([buildRecipe, sources, capabilities, await identify(opa), ...entrypoints]);
+  const folder = join(options.dataDir, 'bundles');
+  const file = join(folder, `${key}.tar.gz`);
+  if (
+    await stat(file).then(
+      () => true,
+      () => false,
+    )
+  )
+    return { file, sources, cached: true };
+
+  const work = join(folder, `.build-${options.clock.randomBytes(8).toString('hex')}`);
+  await mkdir(join(work, 'sources'), { recursive: true, mode: 0o700 });
+  try {
+    await writeSources(join(work, 'sources'), options.files);
+    const output = join(work, 'bundle.tar.gz');
+    await compile(opa, join(work, 'sources'), output, entrypoints, options);
+    // Renamed when whole, so that a crash never leaves half a bundle under a name that is trusted.
+    await rename(output, file);
+  } finally {
+    await rm(work, { recursive: true, force: true });
+  }
+  await prune(folder, file);
+  return { file, sources, cached: false };
+}
+
+async function writeSources(folder: string, files: readonly SourceFile[]): Promise<void> {
+  for (const { path, content } of files) {
+    await mkdir(dirname(join(folder, path)), { recursive: true });
+    await writeFile(join(folder, path), content);
+  }
+  // Without roots a bundle claims everything; what the gate asks for lies under one.
+  if (!files.some(({ path }) => path === '.manifest')) {
+    await writeFile(join(folder, '.manifest'), JSON.stringify({ roots: ['tollgate'] }));
+  }
+}
+
+async function compile(
+  opa: string,
+  folder: string,
+  output: string,
+  entrypoints: readonly string[],
+  { clock, signal }: Pick<BuildOptions, 'clock' | 'signal'>,
+): Promise<void> {
+  const args = ['build', '-t', 'wasm', '-O', '0', '-b', '.', '--capabilities', capabilitiesFile, '-o', output];
+  for (const entrypoint of entrypoints) args.push('-e', entrypoint);
+  const late = new AbortController();
+  const timer = clock.after(buildMs, () => late.abort());
+  try {
+    await new Promise<void>((resolve, reject) => {
+      // An empty environment: the gate's own holds credentials, and a compiler needs none.
+      const child = spawn(opa, args, {
+        cwd: folder,
+        env: {},
+        stdio: ['ignore', 'pipe', 'pipe'],
+        signal: AbortSignal.any([signal, late.signal]),
+        killSignal: 'SIGKILL',
+      });
+      let said = '';
+      const listen = (chunk: Buffer) => {
+        if (said.length < compilerTextCharsMax)
+          said += chunk.toString('utf8').slice(0, compilerTextCharsMax - said.length);
+      };
+      child.stdout.on('data', listen);
+      child.stderr.on('data', listen);
+      child.on('error', (fault) =>
+        reject(
+          new BundleError(
+            late.signal.aborted ? `OPA took longer than ${buildMs} ms` : `OPA did not run: ${fault.message}`,
+          ),
+        ),
+      );
+      child.on('close', (code) => {
+        if (code === 0) resolve();
+        else reject(new BundleError(`OPA refused the policies: ${said.trim() || `exit ${code}`}`));
+      });
+    });
+  } finally {
+    timer.cancel();
+  }
+}
+
+/** Keeps the newest bundles; who goes back to an older policy builds it again. */
+async function prune(folder: string, current: string): Promise<void> {
+  const bundles: { path: string; mtimeMs: number }[] = [];
+  for (const name of await readdir(folder)) {
+    const path = join(folder, name);
+    if (!name.endsWith('.tar.gz') || path === current) continue;
+    const entry = await stat(path).catch(() => undefined);
+    if (entry !== undefined) bundles.push({ path, mtimeMs: entry.mtimeMs });
+  }
+  bundles.sort((left, right) => right.mtimeMs - left.mtimeMs);
+  for (const { path } of bundles.slice(bundlesKept - 1)) await rm(path, { force: true });
+}

@@ -1,0 +1,121 @@
+/**
+ * The policy on the ladder, in two rungs: `decideStage` makes the decision a fact of the call, whatever it says, so
+ * that a denial is recorded with the input it was made on; `enforceStage` refuses every call whose decision does not
+ * allow it. Between them nothing may look at the decision, and a call without the second rung is not admitted.
+ */
+import type { AnswerHead, Decision, DecisionFact, EntryFact, Finding, Json, JsonObject } from '../call.ts';
+import type { Clock } from '../clock.ts';
+import { type Denial, deny } from '../denial.ts';
+import type { Stage } from '../stage.ts';
+import { inToolset } from '../toolset.ts';
+import { refusal, type Source, summary } from './decision.ts';
+import { callInput, type GatewayFacts, type JudgedCall, responseInput } from './input.ts';
+import { callObligations } from './schemas.ts';
+
+const notInTask = 'not_in_task';
+
+/** What the stages need of an engine. */
+export interface Decider {
+  decideCall(input: JsonObject): Decision;
+  decideResponse(input: JsonObject): Decision;
+  source(input: JsonObject): Source;
+}
+
+export interface DecideDeps {
+  readonly gateway: GatewayFacts;
+  readonly clock: Clock;
+}
+
+/** Says that a decision was looked at and allows the call. */
+export interface AllowedFact {
+  readonly allowed: true;
+}
+
+/** Whether `value` is a decision that may be acted on; a truthy `allow` is not enough. */
+export function isDecision(value: unknown): value is Decision {
+  if (typeof value !== 'object' || value === null) return false;
+  const { id, allow, reasons, obligations, bundle, revision, input } = value as Record<keyof Decision, unknown>;
+  return (
+    typeof id === 'string' &&
+    id.startsWith('dec_') &&
+    typeof allow === 'boolean' &&
+    Array.isArray(reasons) &&
+    reasons.every((reason) => typeof reason?.code === 'string' && typeof reason.message === 'string') &&
+    isObject(obligations) &&
+    Object.keys(obligations).every((name) => callObligations.includes(name)) &&
+    typeof bundle === 'string' &&
+    typeof revision === 'string' &&
+    isObject(input)
+  );
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/**
+ * Adds the decision: that of `tollgate.call`, or, for an operation off the task's toolset, one of the gate itself with
+ * the reason `not_in_task`. Denies nothing; faults with `policy_unavailable` where no policy is loaded.
+ */
+export function decideStage(engine: Decider, deps: DecideDeps): Stage<JudgedCall, DecisionFact> {
+  return {
+    name: 'policy',
+    fault: 'policy_unavailable',
+    gives: { decision: isDecision },
+    admit: (call) => {
+      const input = callInput(call, deps.gateway, deps.clock.nowMs());
+      const { operation } = call.resolved;
+      if (inToolset(call.entry.task.record.tools, operation)) return { decision: engine.decideCall(input) };
+      const message = `${operation.name} is not one of the tools of this task.`;
+      return { decision: refusal(engine.source(input), notInTask, message) };
+    },
+  };
+}
+
+/** Denies `policy_denied` unless the decision allows, and `approval_required` where it allows after an approval. */
+export function enforceStage(): Stage<EntryFact & DecisionFact, AllowedFact> {
+  return {
+    name: 'policy',
+    fault: 'policy_unavailable',
+    gives: { allowed: (value) => value === true },
+    admit: ({ decision, entry }) => enforce(decision, entry.task.record.tools) ?? { allowed: true },
+  };
+}
+
+function enforce(decision: Decision, tools: readonly string[] | null): Denial | undefined {
+  const { allow, reasons, obligations } = decision;
+  if (allow !== true) {
+    const offTask = tools !== null && reasons.some(({ code }) => code === notInTask);
+    return deny('policy_denied', summary('The policy does not allow this call', reasons), {
+      reasons,
+      ...(offTask ? { allowed: tools } : {}),
+    });
+  }
+  if (obligations.approval === undefined) return undefined;
+  const { role, reason } = obligations.approval;
+  return deny('approval_required', `A ${role} must approve this call: ${reason}`, {
+    reasons: [{ code: 'approval_required', message: reason }],
+  });
+}
+
+/**
+ * The decision about an answer, on the document its call was decided on. `body` is null where the answer streams or is
+ * not JSON; the policy then sees none. Denies as a decision; throws only where no policy is loaded.
+ */
+export function decideAnswer(
+  engine: Pick<Decider, 'decideResponse'>,
+  call: DecisionFact,
+  head: AnswerHead,
+  body: Json,
+  findings: readonly Finding[],
+): Decision {
+  return engine.decideResponse(responseInput(call.decision.input, { head, body, findings }));
+}
+
+/** The denial of an answer that its decision does not let pass, or undefined. */
+export function denyAnswer(decision: Decision): Denial | undefined {
+  if (decision.allow === true) return undefined;
+  return deny('policy_denied', summary('The policy does not let this answer pass', decision.reasons), {
+    reasons: decision.reasons,
+  });
+}
