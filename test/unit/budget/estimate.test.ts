@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { longestAnswer, upperBound } from '../../../src/budget/estimate.ts';
+import { ManualClock } from '../../fakes/clock.ts';
+import { askOf, targetOf } from './call.ts';
+
+test('the bound is the prompt and the longest answer at the dearest target', () => {
+  const targets = [targetOf(1_000_000, 2_000_000), targetOf(3_000_000, 1_000_000)];
+  assert.deepEqual(upperBound(askOf(100, 50), targets), { tokens: 150, costMicroUsd: 350, maxTokens: 50 });
+  assert.deepEqual(upperBound(askOf(10, 500), targets), { tokens: 510, costMicroUsd: 1_010, maxTokens: 500 });
+});
+
+test('without a limit of the client each target may write as much as it can', () => {
+  const targets = [targetOf(0, 1_000_000, 4_000), targetOf(0, 10_000_000, 300)];
+  assert.deepEqual(upperBound(askOf(100, null), targets), { tokens: 4_100, costMicroUsd: 4_000, maxTokens: 4_000 });
+});
+
+test('several answers at once may each be that long', () => {
+  assert.deepEqual(upperBound(askOf(100, 50, 3), [targetOf(0, 1_000_000)]), {
+    tokens: 250,
+    costMicroUsd: 150,
+    maxTokens: 50,
+  });
+});
+
+test('a call that is not to a model costs the dearest price of a call, and no tokens', () => {
+  const targets = [targetOf(9, 9, 1, 20), targetOf(9, 9, 1, 500)];
+  assert.deepEqual(upperBound(null, targets), { tokens: 0, costMicroUsd: 500, maxTokens: 0 });
+});
+
+test('the longest answer fits every target, and hardly more would', () => {
+  const random = new ManualClock(0, 5);
+  const draw = (max: number): number => random.randomBytes(4).readUInt32BE() % max;
+  for (let round = 0; round < 500; round++) {
+    const targets = Array.from({ length: 1 + draw(3) }, () =>
+      targetOf(draw(9_000_000), 1 + draw(30_000_000), 1, draw(50)),
+    );
+    const ask = askOf(draw(2_000), null, 1 + draw(3));
+    const room = { tokens: draw(20_000), costMicroUsd: draw(200_000) };
+    const longest = longestAnswer(ask, targets, room);
+    if (longest < 1) continue;
+    const fits = (maxTokens: number): boolean => {
+      const bound = upperBound({ ...ask, maxTokens }, targets);
+      return bound.tokens <= room.tokens && bound.costMicroUsd <= room.costMicroUsd;
+    };
+    assert.ok(fits(longest), `round ${round}`);
+    assert.ok(!fits(longest + 2), `round ${round}`);
+  }
+});
+
+test('no answer fits where the prompt alone does not', () => {
+  const targets = [targetOf(1_000_000, 1_000_000)];
+  assert.ok(longestAnswer(askOf(100, null), targets, { tokens: 99, costMicroUsd: undefined }) < 1);
+  assert.ok(longestAnswer(askOf(100, null), targets, { tokens: undefined, costMicroUsd: 99 }) < 1);
+});
