@@ -1,0 +1,135 @@
+/**
+ * The `routes` section of tollgate.yaml: the routing table. The kinds of a row are told apart by `kind` with the
+ * schema keyword `discriminator` and not by a plain union, because a validator fills no defaults into the latter.
+ */
+import Type from 'typebox';
+import { microUsdFromUsd } from '../wire/money.ts';
+import { httpTarget, modelTarget, type TargetConfig, wordPattern } from './target.ts';
+
+const operationSettings = Type.Object(
+  {
+    effect: Type.Optional(
+      Type.Enum(['read', 'write', 'delete'], {
+        description: 'What the operation does, where the method does not say it rightly.',
+      }),
+    ),
+    remember: Type.Array(Type.String({ pattern: '^[^.]+(\\.[^.]+)*$' }), {
+      default: [],
+      maxItems: 16,
+      description: 'Arguments that become facts of the task, as dotted paths: body.amount_cents, path.order_id.',
+    }),
+  },
+  { additionalProperties: false, description: 'What the document of the route does not say of an operation.' },
+);
+
+const select = Type.Enum(['weight'], {
+  default: 'weight',
+  description: 'How the target of a call is chosen: at random, by weight.',
+});
+const several = { minItems: 1, maxItems: 64, description: 'The places that serve the route.' };
+
+const modelRoute = Type.Object(
+  {
+    name: Type.String({
+      pattern: '^[a-z0-9_-][a-z0-9_.-]*$',
+      maxLength: 64,
+      description: 'What agents give as `model`, and policies name; it may have dots.',
+    }),
+    kind: Type.Literal('model'),
+    select,
+    targets: Type.Array(modelTarget, several),
+  },
+  { additionalProperties: false, description: 'A model.' },
+);
+
+const httpRoute = Type.Object(
+  {
+    name: Type.String({
+      pattern: wordPattern,
+      maxLength: 64,
+      description: 'What agents call under /tools/, and policies name.',
+    }),
+    kind: Type.Literal('http'),
+    select,
+    targets: Type.Array(httpTarget, several),
+    openapi: Type.String({ minLength: 1, description: 'The OpenAPI document; a path relative to this file.' }),
+    operations: Type.Record(Type.String(), operationSettings, {
+      default: {},
+      description: 'Settings of single operations, by operationId.',
+    }),
+  },
+  { additionalProperties: false, description: 'An HTTP service.' },
+);
+
+/** `openapi` is named so that a reader may ask for it without asking for the kind first. */
+export type ModelRouteConfig = Type.Static<typeof modelRoute> & { readonly openapi?: never };
+export type HttpRouteConfig = Type.Static<typeof httpRoute>;
+export type RouteConfig = ModelRouteConfig | HttpRouteConfig;
+
+const route = Type.Unsafe<RouteConfig>({
+  type: 'object',
+  required: ['kind'],
+  discriminator: { propertyName: 'kind' },
+  oneOf: [modelRoute, httpRoute],
+  description: 'A named destination; its kind says what it holds.',
+});
+
+export const routesSection = Type.Array(route, {
+  default: [],
+  maxItems: 1_000,
+  description: 'The routing table: everything an agent can reach.',
+});
+
+export type RoutesConfig = Type.Static<typeof routesSection>;
+
+/** A fault of the table; `pointer` is a JSON pointer into tollgate.yaml. */
+export interface RouteFault {
+  readonly pointer: string;
+  readonly message: string;
+}
+
+/**
+ * What the schema cannot say: names are unique, credentials exist, URLs can be read, money has six decimals at most.
+ * `credentials` is that section, or anything else with its names as keys.
+ */
+export function checkRoutes(config: RoutesConfig, credentials: Readonly<Record<string, unknown>>): RouteFault[] {
+  const faults = repeated(config).map((index) => ({
+    pointer: `/routes/${index}/name`,
+    message: `expected a name no other route has, found ${config[index]?.name} again`,
+  }));
+  for (const [index, { targets }] of config.entries()) {
+    const at = `/routes/${index}/targets`;
+    for (const target of repeated(targets)) {
+      const message = `expected a name no other target of this route has, found ${targets[target]?.name} again`;
+      faults.push({ pointer: `${at}/${target}/name`, message });
+    }
+    for (const [place, target] of targets.entries())
+      faults.push(...targetFaults(target, `${at}/${place}`, credentials));
+  }
+  return faults;
+}
+
+function targetFaults(target: TargetConfig, at: string, credentials: Readonly<Record<string, unknown>>): RouteFault[] {
+  const faults: RouteFault[] = [];
+  const { credential, price, url } = target;
+  if (!URL.canParse(url)) faults.push({ pointer: `${at}/url`, message: 'expected an absolute http or https URL' });
+  if (credential !== undefined && !Object.hasOwn(credentials, credential)) {
+    const names = Object.keys(credentials).join(', ') || 'there is none';
+    faults.push({ pointer: `${at}/credential`, message: `expected the name of a credential: ${names}` });
+  }
+  for (const [key, usd] of Object.entries(price ?? {})) {
+    if (microUsdFromUsd(usd) !== undefined) continue;
+    faults.push({ pointer: `${at}/price/${key}`, message: `expected dollars with six decimals at most, found ${usd}` });
+  }
+  return faults;
+}
+
+/** The places of rows whose name stands earlier too. */
+function repeated(rows: readonly { readonly name: string }[]): number[] {
+  const seen = new Set<string>();
+  return rows.flatMap(({ name }, index) => {
+    if (seen.has(name)) return [index];
+    seen.add(name);
+    return [];
+  });
+}

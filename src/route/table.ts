@@ -1,0 +1,173 @@
+/**
+ * The routing table as the gate works with it, and with it the registry of operations: what can be called at all.
+ * Built whole from the config and the documents it names, then never changed; a reload builds a new one.
+ */
+
+import assert from 'node:assert/strict';
+import type { CallKind, Operation, OperationRegistry, Price, Route, Target } from '../call.ts';
+import type { OperationSource, RouteSettings } from '../wire/dialect.ts';
+import { microUsdFromUsd } from '../wire/money.ts';
+import { child } from '../wire/pointer.ts';
+import type { RouteConfig, RouteFault, RoutesConfig } from './section.ts';
+import type { TargetConfig } from './target.ts';
+
+/** Why a table could not be built; every fault is listed. */
+export class RouteTableFaulty extends Error {
+  override readonly name = 'RouteTableFaulty';
+  readonly faults: readonly RouteFault[];
+
+  constructor(faults: readonly RouteFault[]) {
+    super(faults.map(({ pointer, message }) => `${pointer}: ${message}`).join('; '));
+    this.faults = faults;
+  }
+}
+
+export interface RouteTableParts {
+  /** Checked: `checkRoutes` has no fault to find in it. */
+  readonly routes: RoutesConfig;
+  /** One for each kind of route that occurs. */
+  readonly sources: readonly OperationSource[];
+  /** The parsed OpenAPI document of each http route, by the route's name. */
+  readonly openapi: Readonly<Record<string, unknown>>;
+}
+
+const callKinds: Readonly<Record<Route['kind'], CallKind>> = {
+  model: 'model',
+  http: 'tool',
+  mcp: 'tool',
+  agent: 'agent',
+};
+
+export class RouteTable implements OperationRegistry {
+  readonly #routes: ReadonlyMap<string, Route>;
+  readonly #operations: ReadonlyMap<string, Operation>;
+  readonly #byRoute: ReadonlyMap<string, readonly Operation[]>;
+  readonly #all: readonly Operation[];
+
+  private constructor(routes: ReadonlyMap<string, Route>, byRoute: ReadonlyMap<string, readonly Operation[]>) {
+    this.#routes = routes;
+    this.#byRoute = byRoute;
+    this.#all = [...byRoute.values()].flat();
+    this.#operations = new Map(this.#all.map((operation) => [operation.name, operation]));
+  }
+
+  /**
+   * The table of `routes`, with the operations that the sources find in them. Throws `RouteTableFaulty` with all
+   * faults: documents that cannot be read, settings of operations that do not exist, names that two operations share.
+   */
+  static build(parts: RouteTableParts): RouteTable {
+    const routes = new Map<string, Route>();
+    const byRoute = new Map<string, readonly Operation[]>();
+    const faults: RouteFault[] = [];
+    const names = new Set<string>();
+    for (const [index, row] of parts.routes.entries()) {
+      const route = routeOf(row);
+      const found = operationsOf(row, route, `/routes/${index}`, parts);
+      for (const operation of found.operations) {
+        // Routes may have dots, and so may operation ids: `a` with `b.c` and `a.b` with `c` would be one name.
+        if (names.has(operation.name)) {
+          const message = `the operation ${operation.name} is there twice; names of operations must be unique`;
+          found.faults.push({ pointer: `/routes/${index}`, message });
+        }
+        names.add(operation.name);
+      }
+      routes.set(row.name, route);
+      byRoute.set(row.name, found.operations);
+      faults.push(...found.faults);
+    }
+    if (faults.length > 0) throw new RouteTableFaulty(faults);
+    return new RouteTable(routes, byRoute);
+  }
+
+  get(name: string): Operation | undefined {
+    return this.#operations.get(name);
+  }
+
+  ofRoute(route: string): readonly Operation[] {
+    return this.#byRoute.get(route) ?? [];
+  }
+
+  all(): readonly Operation[] {
+    return this.#all;
+  }
+
+  route(name: string): Route | undefined {
+    return this.#routes.get(name);
+  }
+
+  /** All routes, in the order of the file. */
+  routes(): readonly Route[] {
+    return [...this.#routes.values()];
+  }
+}
+
+function operationsOf(
+  row: RouteConfig,
+  route: Route,
+  pointer: string,
+  parts: RouteTableParts,
+): { operations: readonly Operation[]; faults: RouteFault[] } {
+  const source = parts.sources.find(({ kind }) => kind === row.kind);
+  if (source === undefined) {
+    return { operations: [], faults: [{ pointer: `${pointer}/kind`, message: `nothing speaks ${row.kind} here` }] };
+  }
+  const openapi = Object.hasOwn(parts.openapi, row.name) ? parts.openapi[row.name] : undefined;
+  const settings: RouteSettings = { openapi, operations: row.kind === 'http' ? row.operations : {} };
+  const { operations, faults } = source.operations(route, settings);
+  const inTable = (fault: RouteFault): RouteFault => ({ ...fault, pointer: `${pointer}${fault.pointer}` });
+  // Of a document that cannot be read every name would seem wrong.
+  if (operations.length === 0 && faults.length > 0) return { operations, faults: faults.map(inTable) };
+  const ids = operations.map(({ name }) => name.slice(row.name.length + 1));
+  const unknown = Object.keys(settings.operations).filter((id) => !ids.includes(id));
+  const message = `expected an operation of this route: ${ids.join(', ') || 'it has none'}`;
+  return {
+    operations,
+    faults: [...faults, ...unknown.map((id) => ({ pointer: child('/operations', id), message }))].map(inTable),
+  };
+}
+
+function routeOf(row: RouteConfig): Route {
+  return { name: row.name, kind: row.kind, targets: row.targets.map((target) => targetOf(row, target)) };
+}
+
+function targetOf(row: RouteConfig, target: TargetConfig): Target {
+  const model = 'model' in target ? target : null;
+  return {
+    name: target.name,
+    route: row.name,
+    kind: callKinds[row.kind],
+    cloud: target.cloud,
+    region: target.region,
+    provider: model?.provider ?? row.kind,
+    url: target.url,
+    model: model?.model ?? null,
+    weight: target.weight,
+    credential: target.credential ?? null,
+    maxOutputTokens: model?.max_output_tokens ?? 0,
+    price: priceOf(target.price ?? {}),
+    timeoutMs: {
+      connect: target.timeout_ms.connect,
+      firstByte: target.timeout_ms.first_byte,
+      total: target.timeout_ms.total,
+    },
+    // Never for a model: a Txn-Token would leave the trust domain.
+    txnToken: 'txn_token' in target && target.txn_token,
+  };
+}
+
+function priceOf(price: NonNullable<TargetConfig['price']>): Price {
+  const tokens = 'input_usd_per_mtok' in price ? price : null;
+  const input = tokens?.input_usd_per_mtok ?? 0;
+  return {
+    inputMicroUsdPerMtok: microUsd(input),
+    outputMicroUsdPerMtok: microUsd(tokens?.output_usd_per_mtok ?? 0),
+    cachedInputMicroUsdPerMtok: microUsd(tokens?.cached_input_usd_per_mtok ?? input),
+    callMicroUsd: microUsd(price.call_usd ?? 0),
+  };
+}
+
+function microUsd(usd: number): number {
+  const exact = microUsdFromUsd(usd);
+  assert.ok(exact !== undefined, 'checkRoutes has found every price good');
+  return exact;
+}
