@@ -1,0 +1,122 @@
+/**
+ * Which headers pass the gate, both ways by allow-list: a header nobody thought of stays outside. What the agent
+ * says about itself, its credentials and its network position never reaches a target; what a target says about its
+ * connection and its server never reaches an agent.
+ */
+import type { JsonObject } from '../call.ts';
+
+/** Headers of a request that may go to a target as they came. */
+const requestAllowed: ReadonlySet<string> = new Set([
+  'accept',
+  'accept-language',
+  'content-language',
+  'content-type',
+  'if-match',
+  'if-modified-since',
+  'if-none-match',
+  'if-unmodified-since',
+  'prefer',
+  'range',
+]);
+
+/** Never sent for an agent, also where an operation declares them as an argument. */
+const requestForbidden: ReadonlySet<string> = new Set([
+  'accept-encoding',
+  'authorization',
+  'baggage',
+  'connection',
+  'content-encoding',
+  'content-length',
+  'cookie',
+  'cookie2',
+  'date',
+  'expect',
+  'forwarded',
+  'host',
+  'keep-alive',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'traceparent',
+  'tracestate',
+  'true-client-ip',
+  'txn-token',
+  'upgrade',
+  'user-agent',
+  'via',
+  'x-api-key',
+  'x-client-cert',
+  'x-real-ip',
+]);
+const requestForbiddenPrefixes = [
+  'proxy-',
+  'sec-',
+  'x-forwarded-',
+  'x-tollgate-',
+  'x-original-',
+  'x-http-method',
+  'x-method-override',
+];
+
+const answerAllowed: ReadonlySet<string> = new Set([
+  'accept-ranges',
+  'allow',
+  'cache-control',
+  'content-disposition',
+  'content-language',
+  'content-range',
+  'content-type',
+  'etag',
+  'expires',
+  'last-modified',
+  'preference-applied',
+  'retry-after',
+  'vary',
+  'x-should-retry',
+]);
+
+// RFC 9110 §5.6.2 token, and §5.5 field values without control characters.
+const headerName = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
+const headerValue = /^[\t\x20-\x7e\x80-\xff]*$/;
+
+/** Whether a header can be sent as it is: no line break that would begin another one. */
+export function isHeader(name: string, value: string): boolean {
+  return headerName.test(name) && headerValue.test(value);
+}
+
+/** Whether a header is one that only the gate itself may send. `name` is lower-case. */
+export function isGatesOwn(name: string): boolean {
+  return requestForbidden.has(name) || requestForbiddenPrefixes.some((prefix) => name.startsWith(prefix));
+}
+
+/**
+ * The headers of the agent's request that go to a target. Besides the allow-list, header arguments of the operation
+ * pass: the policy saw and decided on them. What is malformed is left out.
+ */
+export function requestHeaders(encoded: Readonly<Record<string, string>>, args: JsonObject): Record<string, string> {
+  const declared = args.headers;
+  const isObject = typeof declared === 'object' && declared !== null && !Array.isArray(declared);
+  const asked: ReadonlySet<string> = new Set(isObject ? Object.keys(declared).map((name) => name.toLowerCase()) : []);
+  const passing: Record<string, string> = {};
+  for (const [given, value] of Object.entries(encoded)) {
+    const name = given.toLowerCase();
+    if (isGatesOwn(name) || !isHeader(name, value)) continue;
+    if (requestAllowed.has(name) || asked.has(name)) passing[name] = value;
+  }
+  return passing;
+}
+
+/** A location inside the same service; an absolute one would lead the agent past the gate (RFC 9110 §10.2.2). */
+function isRelative(location: string): boolean {
+  return !/^(?:[a-z][a-z0-9+.-]*:|[\\/]{2})/i.test(location.trim()) && !location.includes('\\');
+}
+
+/** The headers of a target's answer that may reach an agent; `headers` has lower-case names. */
+export function answerHeaders(headers: Readonly<Record<string, string>>): Record<string, string> {
+  const passing: Record<string, string> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    const allowed = answerAllowed.has(name) || (name === 'location' && isRelative(value));
+    if (allowed && isHeader(name, value)) passing[name] = value;
+  }
+  return passing;
+}

@@ -1,0 +1,170 @@
+/**
+ * One attempt at one target: the payload as decided on, the target's credential, the Txn-Token and the trace, and the
+ * failure turned into a denial. It never retries; the exchange picks the next target. The agent's own token is not
+ * within reach here: nothing of the arrival's credential is read.
+ */
+import type { Admitted, Attempt, Target, UpstreamAnswer } from '../call.ts';
+import type { Clock } from '../clock.ts';
+import { type Denial, deny, isDenial } from '../denial.ts';
+import { splitUrl } from './address.ts';
+import type { Credential } from './credentials/index.ts';
+import { canDecode, decode } from './decode.ts';
+import type { Dialer } from './dialer.ts';
+import { DialError, type DialErrorKind } from './exchange.ts';
+import { answerHeaders, isHeader, requestHeaders } from './headers.ts';
+
+/** The largest answer after a content coding is taken off. */
+const decodedBytesMax = 64 * 1024 * 1024;
+
+/** The request as it goes over the wire. */
+export interface SentRequest {
+  readonly method: string;
+  /** With the base path of the target, and the query. */
+  readonly path: string;
+  readonly body: Buffer | null;
+}
+
+export interface UpstreamOptions {
+  readonly dialer: Dialer;
+  /** By the names that targets refer to. */
+  readonly credentials: ReadonlyMap<string, Credential>;
+  /** The Txn-Token for this request. Null is a failure: a target of the trust domain is never called without one. */
+  readonly txnToken: (call: Admitted, target: Target, sent: SentRequest) => string | null | Promise<string | null>;
+  readonly clock: Clock;
+}
+
+export type AttemptResult =
+  | { readonly answer: UpstreamAnswer; readonly attempt: Attempt }
+  | { readonly failed: Attempt; readonly denial: Denial };
+
+export class Upstream {
+  readonly #options: UpstreamOptions;
+
+  constructor(options: UpstreamOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Sends the call to one target and resolves once the head of the answer is there, whatever its status: an upstream's
+   * own 404 or 500 is an answer. Failures: `upstream_unavailable` (nothing was sent), `upstream_timeout`,
+   * `upstream_error`; an aborted call gives the denial it was aborted with. The body throws DialError if it breaks
+   * off; `denialOfFault` says what that means to the agent.
+   */
+  async attempt(call: Admitted, target: Target): Promise<AttemptResult> {
+    const { dialer, clock } = this.#options;
+    const startMs = clock.monotonicMs();
+    const attempt = (status: number | null, error: string | null, sent: boolean): Attempt => {
+      return { target: target.name, status, error, latencyMs: clock.monotonicMs() - startMs, sent };
+    };
+
+    const outbound = call.resolved.payload.encode(target);
+    const { method, body } = outbound;
+    const url = target.url.replace(/\/+$/, '') + outbound.path;
+    const path = splitUrl(url)?.path;
+    if (path === undefined) {
+      const denial = deny('upstream_error', `the request for target ${target.name} cannot be sent as it stands`, {
+        retryable: false,
+      });
+      return { failed: attempt(null, 'protocol', false), denial };
+    }
+    let own: Readonly<Record<string, string>>;
+    try {
+      own = await this.#ownHeaders(call, target, { method, path, body });
+    } catch {
+      // The fault's text may hold a key; its name is all that is kept.
+      const denial = deny('upstream_unavailable', `the credential for target ${target.name} could not be got`);
+      return { failed: attempt(null, 'credential', false), denial };
+    }
+    const headers = { ...requestHeaders(outbound.headers, call.resolved.payload.args), ...own };
+
+    try {
+      const answer = await dialer.send({
+        url,
+        method,
+        headers,
+        body,
+        signal: call.abort.signal,
+        timeoutMs: target.timeoutMs,
+      });
+      const coding = answer.headers['content-encoding'];
+      if (!canDecode(coding)) {
+        answer.close();
+        throw new DialError('protocol', 'the answer has a content coding that the gate cannot read', true);
+      }
+      const head = { status: answer.status, headers: answerHeaders(answer.headers) };
+      const decoded = decode(answer.body, coding, decodedBytesMax);
+      return { answer: { target, head, body: decoded }, attempt: attempt(answer.status, null, true) };
+    } catch (error) {
+      if (!(error instanceof DialError)) throw error;
+      return { failed: attempt(null, error.kind, error.sent), denial: this.#denial(error, call, target) };
+    }
+  }
+
+  /** What the gate itself says; wins over whatever the request brought along. Throws where a credential is missing. */
+  async #ownHeaders(call: Admitted, target: Target, sent: SentRequest): Promise<Record<string, string>> {
+    const { credentials, txnToken } = this.#options;
+    const headers: Record<string, string> = { 'user-agent': 'tollgate', 'accept-encoding': 'identity' };
+    if (target.credential !== null) {
+      const credential = credentials.get(target.credential);
+      if (credential === undefined) throw new Error(`there is no credential ${target.credential}`);
+      Object.assign(headers, await credential.headers(target));
+    }
+    if (target.txnToken) {
+      const token = await txnToken(call, target, sent);
+      if (token === null) throw new Error('there is no Txn-Token');
+      headers['txn-token'] = token;
+      headers['x-request-id'] = call.requestId;
+    }
+    Object.assign(headers, this.#trace(call, target));
+    for (const [name, value] of Object.entries(headers)) {
+      if (!isHeader(name, value)) throw new Error(`the header ${name} cannot be sent`);
+    }
+    return headers;
+  }
+
+  /** Our trace inside the trust domain; a fresh one towards outsiders, so that they learn no ids (W3C Trace Context). */
+  #trace(call: Admitted, target: Target): Record<string, string> {
+    const { trace } = call;
+    if (!target.txnToken) {
+      const id = this.#options.clock.randomBytes(24).toString('hex');
+      return { traceparent: `00-${id.slice(0, 32)}-${id.slice(32)}-00` };
+    }
+    const traceparent = `00-${trace.traceId}-${trace.spanId}-${trace.sampled ? '01' : '00'}`;
+    return trace.state === null ? { traceparent } : { traceparent, tracestate: trace.state };
+  }
+
+  #denial(error: DialError, call: Admitted, target: Target): Denial {
+    const reason: unknown = call.abort.signal.reason;
+    if (error.kind === 'aborted' && isDenial(reason)) return reason;
+    return denialOfFault(error, target);
+  }
+}
+
+const codes = {
+  refused_host: 'upstream_unavailable',
+  connect: 'upstream_unavailable',
+  timeout: 'upstream_timeout',
+  reset: 'upstream_error',
+  protocol: 'upstream_error',
+  aborted: 'upstream_error',
+} as const satisfies Record<DialErrorKind, Denial['code']>;
+
+const messages: Record<DialErrorKind, string> = {
+  refused_host: 'may not be dialled',
+  connect: 'cannot be reached',
+  timeout: 'did not answer in time',
+  reset: 'broke off the connection',
+  protocol: 'gave an answer that cannot be read',
+  aborted: 'was no longer waited for',
+};
+
+/**
+ * What a failed exchange, or a body that broke off, means to the agent. Names the target, never its address. What is
+ * no DialError is a fault of the gate on the way back, and the agent is told as little.
+ */
+export function denialOfFault(fault: unknown, target: Pick<Target, 'name'>): Denial {
+  const kind = fault instanceof DialError ? fault.kind : 'protocol';
+  // A host that may not be dialled is a fault of the configuration or of DNS; repeating the call does not help it.
+  const details = kind === 'refused_host' ? { retryable: false } : {};
+  return deny(codes[kind], `target ${target.name} ${messages[kind]}`, details);
+}
