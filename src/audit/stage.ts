@@ -1,0 +1,263 @@
+/**
+ * The audit stages of the ladder and what settlement records. What a reader would get wrong: the commitment to what
+ * was proposed needs the payload as it came, so `proposalStage` stands right behind the stage that adds the operation,
+ * long before `intentStage`, which commits to what the obligations left of it.
+ */
+import type {
+  Arrival,
+  CallerFact,
+  Decision,
+  DecisionFact,
+  EntryFact,
+  FindingsFact,
+  IntentFact,
+  Json,
+  ObeyedFact,
+  OperationFact,
+  Outcome,
+  ProposedFact,
+  ReservationFact,
+  Subject,
+  TargetsFact,
+  TaskFact,
+  TaskRecord,
+  Trace,
+  Underway,
+} from '../call.ts';
+import type { CallId, ThoughtId } from '../clock.ts';
+import { type Denial, deny, isDenial } from '../denial.ts';
+import type { Stage } from '../stage.ts';
+import { canonical } from '../wire/canonical.ts';
+import type { EventReason } from './event.ts';
+import {
+  denialEvent,
+  intentEvent,
+  outcomeEvent,
+  refusedRequestEvent,
+  type TaskHappening,
+  taskDenialEvent,
+  taskEvent,
+  thoughtEvent,
+} from './facts.ts';
+import type { Sampler } from './sampler.ts';
+import type { AuditConfig } from './section.ts';
+import { type AppendOptions, type AuditTrail, AuditUnavailable } from './trail.ts';
+
+/** What of a trail recording needs. */
+export type Recorder = Pick<AuditTrail, 'append'>;
+
+type Intended = Arrival &
+  CallerFact &
+  TaskFact &
+  OperationFact &
+  ProposedFact &
+  EntryFact &
+  FindingsFact &
+  DecisionFact &
+  ObeyedFact &
+  ReservationFact &
+  TargetsFact;
+
+const isText = (value: unknown): boolean => typeof value === 'string' && value !== '';
+
+/** Keeps the payload as the agent sent it, for the commitment to what was proposed. Faults end in `audit_unavailable`. */
+export function proposalStage(): Stage<Arrival & OperationFact, ProposedFact> {
+  return {
+    name: 'audit',
+    fault: 'audit_unavailable',
+    gives: { proposed: (value) => isText((value as { canonical?: unknown } | null)?.canonical) },
+    admit: ({ resolved }) => ({ proposed: { canonical: canonical(resolved.payload.document()) } }),
+  };
+}
+
+export interface IntentSettings {
+  readonly durability: AuditConfig['durability'];
+  /** Takes personal data and secrets out of a payload before it is kept. */
+  readonly redact: (value: Json) => Json;
+}
+
+/** Calls that change something, cost, or carry data out are written down before they go, whatever the config says. */
+function mustBeDurable(call: OperationFact, durability: AuditConfig['durability']): boolean {
+  const { kind, effect } = call.resolved.operation;
+  return kind === 'model' || effect !== 'read' ? durability.write === 'strict' : durability.read === 'strict';
+}
+
+/**
+ * Records what is about to be sent. For a model call, a write or a delete it gives its fact only when the intent is on
+ * disk; for a read as `durability.read` says. Denies `audit_unavailable` if the trail cannot take it.
+ */
+export function intentStage(trail: Recorder, settings: IntentSettings): Stage<Intended, IntentFact> {
+  const record = async (call: Intended) => {
+    const { redact, durability } = settings;
+    return trail.append(intentEvent(call), {
+      durable: mustBeDurable(call, durability),
+      payloads: [
+        { kind: 'policy_input', value: redact(call.decision.input) },
+        { kind: 'arguments', value: redact(call.resolved.payload.args) },
+      ],
+    });
+  };
+  return {
+    name: 'audit',
+    fault: 'audit_unavailable',
+    gives: { intent: (value) => isText((value as { eventId?: unknown } | null)?.eventId) },
+    admit: async (call) => {
+      try {
+        return { intent: await record(call) };
+      } catch (error) {
+        if (!(error instanceof AuditUnavailable)) throw error;
+        return deny('audit_unavailable', 'The call cannot be recorded now, so it was not made.');
+      }
+    },
+    late: async (call) => {
+      // The runner had given up on the intent, so nothing was sent and settlement writes a denial; but the intent is
+      // there, and must not look like a call that still runs.
+      const outcome = unsentOutcome(deny('audit_unavailable', 'The call was recorded too late, so it was not made.'));
+      await trail.append(outcomeEvent(call, outcome, null), { durable: false });
+    },
+  };
+}
+
+function unsentOutcome(denial: Denial): Outcome {
+  return {
+    denial,
+    status: denial.status,
+    target: null,
+    attempts: [],
+    usage: null,
+    costMicroUsd: 0,
+    proposals: [],
+    text: '',
+    thoughtId: null,
+    answerFindings: [],
+    latencyMs: 0,
+    overheadMs: 0,
+  };
+}
+
+export interface OutcomeSettings {
+  readonly redact: (value: Json) => Json;
+  readonly sampler: Sampler;
+  /** Which price list the cost was reckoned by. */
+  readonly priceVersion?: string | null;
+}
+
+/**
+ * Records how a call ended: its outcome if it had an intent, else its one denial. What a model said becomes a
+ * `thought` event of its own, text and proposals in its payload, redacted. Resolves when the trail has accepted it,
+ * not when it is on disk. Rejects with AuditUnavailable if even the reserve of the queue is full.
+ */
+export async function recordOutcome(
+  trail: Recorder,
+  call: Underway,
+  outcome: Outcome,
+  settings: OutcomeSettings,
+): Promise<void> {
+  if (call.intent === undefined) {
+    // Without a denial the client had gone before anything was decided; the trail has no type for "nothing".
+    const denial = outcome.denial ?? deny('request_invalid', 'The call ended before it was admitted.');
+    await recordDenial(trail, call, denial, outcome, settings);
+    return;
+  }
+  const { thoughtId, text, proposals } = outcome;
+  const payloads: AppendOptions['payloads'] =
+    thoughtId === null && text !== '' ? [{ kind: 'answer', value: settings.redact(text) }] : [];
+  await trail.append(outcomeEvent(call, outcome, settings.priceVersion ?? null), { durable: false, payloads });
+
+  const record = call.entry?.task.record ?? call.task?.record;
+  if (thoughtId === null || record === undefined) return;
+  const value = settings.redact(thoughtDocument(text, proposals));
+  const thought = { id: thoughtId, source: 'observed' as const };
+  await trail.append(thoughtEvent({ record, call }, thought), {
+    durable: false,
+    payloads: [{ kind: 'thought', value }],
+  });
+}
+
+function thoughtDocument(text: string, proposals: Outcome['proposals']): Json {
+  return { text, tool_calls: proposals.map((proposal) => ({ ...proposal })) };
+}
+
+/** Records a thought that the agent reports; it is marked `reported` for ever. */
+export async function recordReportedThought(
+  trail: Recorder,
+  thought: { readonly id: ThoughtId; readonly text: string; readonly proposals: Outcome['proposals'] },
+  settings: { readonly record: TaskRecord; readonly redact: (value: Json) => Json },
+): Promise<void> {
+  const event = thoughtEvent({ record: settings.record, call: null }, { id: thought.id, source: 'reported' });
+  const value = settings.redact(thoughtDocument(thought.text, thought.proposals));
+  await trail.append(event, { durable: false, payloads: [{ kind: 'thought', value }] });
+}
+
+/** What stands in a recorded refusal for those that were only counted. */
+function counted(skipped: number): EventReason[] {
+  if (skipped === 0) return [];
+  return [{ code: 'not_recorded', message: 'Refusals of unknown callers before this one.', count: skipped }];
+}
+
+async function recordDenial(
+  trail: Recorder,
+  call: Underway,
+  denial: Denial,
+  outcome: Outcome,
+  settings: OutcomeSettings,
+): Promise<void> {
+  let more: EventReason[] = [];
+  if (call.caller === undefined) {
+    const turn = settings.sampler.take();
+    if (!turn.record) return;
+    more = counted(turn.skipped);
+  }
+  const payloads: { kind: 'policy_input' | 'arguments'; value: Json }[] = [];
+  if (call.decision !== undefined) payloads.push({ kind: 'policy_input', value: settings.redact(call.decision.input) });
+  if (call.resolved !== undefined && call.caller !== undefined) {
+    payloads.push({ kind: 'arguments', value: settings.redact(call.resolved.payload.args) });
+  }
+  await trail.append(denialEvent(call, denial, outcome, more), { durable: false, payloads });
+}
+
+/** Records, within the sampler's bound, a request that never became a call. */
+export async function recordRefusedRequest(
+  trail: Recorder,
+  request: { readonly id: CallId | null; readonly trace: Trace | null; readonly denial: Denial },
+  sampler: Sampler,
+): Promise<void> {
+  const turn = sampler.take();
+  if (turn.record) await trail.append(refusedRequestEvent(request, counted(turn.skipped)), { durable: false });
+}
+
+/** Writes down how many refusals the sampler has counted and no event tells of; for the end of a gate. */
+export async function recordRest(trail: Recorder, sampler: Sampler): Promise<void> {
+  const skipped = sampler.drain();
+  if (skipped === 0) return;
+  const denial = deny('unauthenticated', 'Refusals that were counted and not recorded.');
+  await trail.append(refusedRequestEvent({ id: null, trace: null, denial }, counted(skipped)), { durable: false });
+}
+
+/** A task the gate refused to make, or what happened to one that is there. */
+export type TaskNews =
+  | ({ readonly record: TaskRecord; readonly details?: Json } & TaskHappening)
+  | {
+      readonly asked: {
+        readonly agent: { readonly id: string; readonly issuer: string; readonly tenant: string };
+        readonly subject: Subject | null;
+        readonly trace: Trace | null;
+      };
+      readonly denial: Denial;
+      readonly decision?: Decision;
+    };
+
+/**
+ * Records an event of a task's life; on disk before it resolves, because a task's token is a right. `details` (what
+ * was asked for) go into a payload. Rejects with AuditUnavailable.
+ */
+export async function recordTask(trail: Recorder, news: TaskNews, redact: (value: Json) => Json): Promise<void> {
+  if ('asked' in news) {
+    await trail.append(taskDenialEvent(news.asked, news.denial, news.decision), { durable: false });
+    return;
+  }
+  const payloads: { kind: 'policy_input' | 'arguments'; value: Json }[] = [];
+  if (news.decision !== undefined) payloads.push({ kind: 'policy_input', value: redact(news.decision.input) });
+  if (news.details !== undefined) payloads.push({ kind: 'arguments', value: redact(news.details) });
+  await trail.append(taskEvent(news.record, news), { durable: !isDenial(news.denial), payloads });
+}
