@@ -1,0 +1,138 @@
+/**
+ * The rooms in their order: the ladder of admission as docs/architecture.md shows it, then exchange, return and
+ * settlement as the pipeline calls them.
+ */
+import { intentStage, proposalStage, recordOutcome } from '../audit/stage.ts';
+import { attemptGuarded } from '../breaker/attempt.ts';
+import { breakerStage } from '../breaker/stage.ts';
+import { deliveryOf, settleBudget } from '../budget/settle.ts';
+import { budgetStage } from '../budget/stage.ts';
+import type { Admitted, Answer, Arrival, Decision, Finding } from '../call.ts';
+import { type Denial, deny, isDenial } from '../denial.ts';
+import { wwwAuthenticate } from '../identity/metadata.ts';
+import { identityStage } from '../identity/stage.ts';
+import { sentDigest, type TxnTokenRequest } from '../identity/txn-token.ts';
+import { inspectAnswer, obeyAnswer } from '../inspection/answer.ts';
+import type { Inspector } from '../inspection/scan.ts';
+import { obeyStage, scanStage } from '../inspection/stage.ts';
+import type { Rooms } from '../pipeline.ts';
+import { decideAnswer, decideStage, denyAnswer, enforceStage } from '../policy/stage.ts';
+import { permittedTargets } from '../route/residency.ts';
+import { routeStage } from '../route/stage.ts';
+import type { RouteTable } from '../route/table.ts';
+import { encoders } from '../server/encode.ts';
+import { Ladder } from '../stage.ts';
+import { enterStage, settleTask, stillAlive, taintStage, taskStage } from '../task/stage.ts';
+import { createCredentials } from '../upstream/section.ts';
+import { denialOfFault, Upstream } from '../upstream/send.ts';
+import { dialects } from '../wire/dialects/index.ts';
+import { operationStage } from '../wire/stage.ts';
+import type { Parts } from './parts.ts';
+
+/** A call may try so many targets, one after the other, before its reservation could be given back under it. */
+const targetsTriedMax = 4;
+
+function admissionOf(parts: Parts): Rooms['admission'] {
+  const { config, clock, store, table, policy, inspector, stages, breakers, trail, redact } = parts;
+  const { failures_in_a_row: failuresInARow, cool_down_seconds: coolDownSeconds } = config.task.loop;
+  return Ladder.from<Arrival>()
+    .rung(identityStage(parts.taskTokens))
+    .rung(taskStage(stages))
+    .rung(operationStage(() => table))
+    .rung(proposalStage())
+    .rung(enterStage(stages))
+    .rung(scanStage(inspector))
+    .rung(decideStage(policy, { gateway: parts.place, clock }))
+    .rung(enforceStage())
+    .rung(taintStage(stages))
+    .rung(obeyStage(inspector))
+    .rung(
+      budgetStage({
+        store,
+        clock,
+        config: config.budget,
+        reservationTtlMs: reservationTtlMs(table),
+        targetsOf: (route, obligations) => permittedTargets(table.route(route)?.targets ?? [], obligations),
+      }),
+    )
+    .rung(routeStage({ table, clock }))
+    .rung(breakerStage({ breakers, clock, failuresInARow, coolDownMs: coolDownSeconds * 1000 }))
+    .rung(intentStage(trail, { durability: config.audit.durability, redact }));
+}
+
+/** The rooms as the pipeline calls them. */
+export function roomsOf(parts: Parts): Rooms {
+  const { clock, store, policy, inspector, stages, breakers, trail, redact, sampler } = parts;
+  const upstream = new Upstream({
+    dialer: parts.dialer,
+    credentials: createCredentials(parts.config.credentials),
+    txnToken: (call, _target, { method, path, body }) =>
+      parts.txnTokens.mint(txnTokenRequest(call, sentDigest(method, path, body))),
+    clock,
+  });
+  return {
+    admission: admissionOf(parts),
+    exchange: {
+      stillAlive: (call) => stillAlive(stages, call),
+      guarded: (call, target, attempt) => attemptGuarded(breakers, target, call.abort.signal, attempt),
+      attempt: (call, target) => upstream.attempt(call, target),
+      brokeOff: (target, fault) => {
+        breakers.failed(target);
+        return denialOfFault(fault, target);
+      },
+    },
+    response: {
+      inspect: (answer) => inspectAnswer(inspector, answer),
+      decide: (call, head, body, findings) => decideAnswer(policy, call, head, body, findings),
+      obey: (call, answer, findings, decision) =>
+        denyAnswer(decision) ?? obeyOnReturn(inspector, answer, findings, decision, call.task.record.digestKey),
+    },
+    settlement: {
+      budget: (call, outcome) => settleBudget(store, call, outcome.usage, outcome.target, deliveryOf(outcome)),
+      task: (call, outcome) => settleTask(stages, call, outcome),
+      audit: (call, outcome) => recordOutcome(trail, call, outcome, { redact, sampler }),
+    },
+    remaining: async ({ task }) => (task === undefined ? undefined : (await parts.balanceOf(task.record)).remaining),
+    running: (taskId, abort) => parts.running.enter(taskId, abort),
+    ...encoders(dialects, (denial) => wwwAuthenticate(denial, parts.publicUrl)),
+  };
+}
+
+/** Longer than any call may run, or its reservation would be given back while it still spends. */
+function reservationTtlMs(table: RouteTable): number {
+  const totals = table.routes().flatMap(({ targets }) => targets.map(({ timeoutMs }) => timeoutMs.total));
+  return Math.max(0, ...totals) * targetsTriedMax + 60_000;
+}
+
+function txnTokenRequest(call: Admitted, digest: string): TxnTokenRequest {
+  const { record } = call.task;
+  return {
+    callId: call.id,
+    subject: record.subject,
+    agent: record.agent,
+    operation: call.resolved.operation.name,
+    taskId: record.id,
+    rootTaskId: record.rootId,
+    purpose: record.purpose,
+    sentDigest: digest,
+  };
+}
+
+/** What cannot be taken out of a stream that already flows is refused before its first byte. */
+function obeyOnReturn(
+  inspector: Inspector,
+  answer: Answer | null,
+  findings: readonly Finding[],
+  decision: Decision,
+  digestKey: string,
+): Denial | undefined {
+  if (answer !== null) {
+    const obeyed = obeyAnswer(inspector, answer, findings, decision, digestKey);
+    return isDenial(obeyed) ? obeyed : undefined;
+  }
+  const { redact, mask, hash, block, drop } = decision.obligations;
+  if ([redact, mask, hash, block, drop].every((selectors) => (selectors ?? []).length === 0)) return undefined;
+  return deny('policy_denied', 'The policy asks for changes that cannot be made to an answer that streams.', {
+    reasons: [{ code: 'obligation_unmet', message: 'Ask for the answer without streaming.' }],
+  });
+}

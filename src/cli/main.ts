@@ -1,0 +1,82 @@
+/**
+ * The `tollgate` command: finds the command, hands it its arguments, turns what goes wrong into a message and an exit
+ * code (0 good, 1 the answer is no, 2 the call was wrong). One file a command; this is the only place besides
+ * `main.ts` that reads the environment.
+ */
+import { type Command, Usage } from './command.ts';
+
+interface Entry {
+  /** One or two words. */
+  readonly name: string;
+  readonly summary: string;
+  /** Loaded when it is called: verifying a trail should not wait for the whole gate to be read in. */
+  readonly load: () => Promise<Command>;
+}
+
+const commands: readonly Entry[] = [
+  {
+    name: 'start',
+    summary: 'start the gate with a tollgate.yaml',
+    load: async () => (await import('./start.ts')).start,
+  },
+  {
+    name: 'check',
+    summary: 'list every fault of a tollgate.yaml, with its line',
+    load: async () => (await import('./check.ts')).check,
+  },
+  {
+    name: 'audit verify',
+    summary: 'prove the audit trail whole, or name the first bad event',
+    load: async () => (await import('./audit-verify.ts')).auditVerify,
+  },
+];
+
+const help = `tollgate: the gate between AI agents and everything they touch
+
+usage: tollgate <command> [options]
+
+${commands.map(({ name, summary }) => `  ${name.padEnd(14)} ${summary}`).join('\n')}
+
+Options of a command: tollgate <command> --help
+
+First steps
+  1. write a tollgate.yaml (examples/return-exceptions/tollgate.yaml is a whole one)
+  2. tollgate check --config tollgate.yaml     every fault, with its line
+  3. tollgate start --config tollgate.yaml     agents on 8080, people on 8081
+  4. an agent: POST /tasks with its workload token, then any call with the task token it got
+
+Exit codes: 0 good, 1 the answer is no (faults found, trail broken), 2 the command was called wrongly.
+`;
+
+async function run(argv: readonly string[]): Promise<number> {
+  const words = argv.filter((word) => !word.startsWith('-'));
+  if (argv.length === 0 || argv[0] === '--help' || argv[0] === '-h' || argv[0] === 'help') {
+    process.stdout.write(help);
+    return argv.length === 0 ? 2 : 0;
+  }
+  const entry = commands.find(({ name }) => name.split(' ').every((word, index) => words[index] === word));
+  if (entry === undefined) {
+    process.stderr.write(`tollgate: there is no command ${words.join(' ')}\n\n${help}`);
+    return 2;
+  }
+  const command = await entry.load();
+  const rest = argv.slice(entry.name.split(' ').length);
+  if (rest.includes('--help') || rest.includes('-h')) {
+    process.stdout.write(`${command.help}\n`);
+    return 0;
+  }
+  try {
+    return await command.run(rest, {
+      env: process.env,
+      out: (text) => process.stdout.write(`${text}\n`),
+      err: (text) => process.stderr.write(`${text}\n`),
+    });
+  } catch (fault) {
+    const wrong = fault instanceof Usage || (fault as NodeJS.ErrnoException).code?.startsWith('ERR_PARSE_ARGS');
+    process.stderr.write(`tollgate ${entry.name}: ${(fault as Error).message}\n`);
+    if (wrong) process.stderr.write(`\n${command.help}\n`);
+    return wrong ? 2 : 1;
+  }
+}
+
+process.exitCode = await run(process.argv.slice(2));

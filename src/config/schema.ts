@@ -1,0 +1,39 @@
+/**
+ * tollgate.yaml as a whole: every section is declared by the room it belongs to, and put together here. A key that
+ * no room declares is a fault, so nothing in the file is silently without effect.
+ */
+import Type from 'typebox';
+import { auditSection } from '../audit/section.ts';
+import { breakerSection } from '../breaker/section.ts';
+import { budgetSection } from '../budget/section.ts';
+import { issuersSection } from '../identity/section.ts';
+import { inspectionSection } from '../inspection/section.ts';
+import { policySection } from '../policy/section.ts';
+import { routesSection } from '../route/section.ts';
+import { gatewaySection, limitsSection } from '../server/section.ts';
+import { storeSection } from '../store/section.ts';
+import { taskSection } from '../task/section.ts';
+import { telemetrySection } from '../telemetry/section.ts';
+import { credentialsSection } from '../upstream/section.ts';
+
+export const configSchema = Type.Object(
+  {
+    gateway: gatewaySection,
+    issuers: issuersSection,
+    limits: limitsSection,
+    task: taskSection,
+    policy: policySection,
+    budget: budgetSection,
+    inspection: inspectionSection,
+    breaker: breakerSection,
+    routes: routesSection,
+    credentials: credentialsSection,
+    store: storeSection,
+    audit: auditSection,
+    telemetry: telemetrySection,
+  },
+  { additionalProperties: false, title: 'tollgate.yaml' },
+);
+
+/** A checked configuration: defaults filled in, substitutions made, paths absolute. */
+export type Config = Type.Static<typeof configSchema>;

@@ -1,0 +1,183 @@
+/**
+ * The data plane: what agents see. Sends each request where it belongs: health, keys, the task routes, or a dialect
+ * and from there up the ladder. It never throws: whatever goes wrong comes back in the shape of the surface.
+ */
+import type { Arrival, JsonObject, Trace } from '../call.ts';
+import { type Clock, newId } from '../clock.ts';
+import { type Denial, type DenialCode, denialHeaders, denialMembers, deny, isDenial } from '../denial.ts';
+import type { Pipeline, Reply } from '../pipeline.ts';
+import { startTrace, traceparentOf } from '../telemetry/trace.ts';
+import type { Dialect, EncodedDenial, RawRequest } from '../wire/dialect.ts';
+import { credentialOf } from './credential.ts';
+import type { Readiness } from './readiness.ts';
+import { jsonReply } from './reply.ts';
+import type { TaskContext } from './task-routes.ts';
+
+export interface DataPlanePorts {
+  readonly clock: Clock;
+  readonly pipeline: Pick<Pipeline, 'run'>;
+  readonly dialects: readonly Dialect[];
+  /** Encodes denials of the gate's own routes. */
+  readonly problem: (denial: Denial, members: ReturnType<typeof denialMembers>) => EncodedDenial;
+  readonly tasks: {
+    handles(path: string): boolean;
+    answer(request: RawRequest, context: TaskContext): Promise<Reply | Denial>;
+  };
+  /** Documents by path: keys and metadata. */
+  readonly documents: Readonly<Record<string, () => JsonObject>>;
+  /** The models that the task of this credential may use. */
+  readonly models: (credential: string | null) => Promise<JsonObject | Denial>;
+  readonly readiness: Readiness;
+  /** The challenge of a denial, where it has one (RFC 9728 §5.1). */
+  readonly challenge: (denial: Denial) => string | undefined;
+  /** Told of what was refused before anybody knew whose call it was: counted, and sampled into the trail. */
+  readonly refused: (denial: Denial, request: TaskContext, path: string) => void;
+  readonly concurrencyMax: number;
+  readonly faulted: (where: string, fault: unknown) => void;
+}
+
+const requestIdForm = /^[\x21-\x7e]{1,128}$/;
+const toolCallIdForm = /^[\x21-\x7e]{1,256}$/;
+const deadlineMsMax = 600_000;
+const saidByPolicy: ReadonlySet<DenialCode> = new Set(['policy_denied', 'policy_unavailable', 'approval_required']);
+
+function single(request: RawRequest, name: string): string | null {
+  const value = request.headers[name];
+  return typeof value === 'string' ? value : null;
+}
+
+export class DataPlane {
+  readonly #ports: DataPlanePorts;
+  #underWay = 0;
+
+  constructor(ports: DataPlanePorts) {
+    this.#ports = ports;
+  }
+
+  /** Answers one request. Never rejects. */
+  async answer(request: RawRequest, abort: AbortController): Promise<Reply> {
+    const context = this.#context(request);
+    if (this.#underWay >= this.#ports.concurrencyMax) {
+      const busy = deny('rate_limited', 'The gate has as many calls under way as it takes.', { retryAfterMs: 1000 });
+      return this.#deny(request, busy, context);
+    }
+    this.#underWay++;
+    try {
+      const reply = await this.#dispatch(request, context, abort);
+      return isDenial(reply)
+        ? this.#deny(request, reply, context)
+        : { ...reply, headers: { ...this.#common(context), ...reply.headers } };
+    } catch (fault) {
+      this.#ports.faulted('server', fault);
+      return this.#deny(request, deny('store_unavailable', 'The gate could not complete this request.'), context);
+    } finally {
+      this.#underWay--;
+    }
+  }
+
+  /** Answers what could not be taken in: too large, unreadable. */
+  refuse(request: RawRequest, denial: Denial): Reply {
+    const context = this.#context(request);
+    this.#ports.refused(denial, context, request.path);
+    return this.#deny(request, denial, context);
+  }
+
+  async #dispatch(request: RawRequest, context: TaskContext, abort: AbortController): Promise<Reply | Denial> {
+    const { path, method } = request;
+    const { readiness, documents, tasks, dialects } = this.#ports;
+    if (path === '/livez') return jsonReply(200, { status: 'alive' });
+    if (path === '/readyz') return readiness.reply();
+    const document = documents[path];
+    if (document !== undefined)
+      return method === 'GET' ? jsonReply(200, document()) : deny('method_not_allowed', 'This route takes GET.');
+    if (tasks.handles(path)) return this.#own(tasks.answer(request, context), request, context);
+    if (path === '/v1/models' && method === 'GET') return this.#own(this.#models(request), request, context);
+    const dialect = dialects.find((candidate) => candidate.handles(path));
+    if (dialect === undefined)
+      return this.#own(deny('route_unknown', `There is no route ${path.slice(0, 200)} here.`), request, context);
+    return this.#call(dialect, request, context, abort);
+  }
+
+  async #models(request: RawRequest): Promise<Reply | Denial> {
+    const credential = credentialOf(request);
+    if (isDenial(credential)) return credential;
+    const models = await this.#ports.models(credential);
+    return isDenial(models) ? models : jsonReply(200, models);
+  }
+
+  /** A denial of the gate's own routes is counted here; those of calls are settled by the pipeline. */
+  async #own(
+    answered: Denial | Promise<Reply | Denial>,
+    request: RawRequest,
+    context: TaskContext,
+  ): Promise<Reply | Denial> {
+    const reply = await answered;
+    // What the policy said of a task stands in the trail with its agent already.
+    if (isDenial(reply) && !saidByPolicy.has(reply.code)) this.#ports.refused(reply, context, request.path);
+    return reply;
+  }
+
+  async #call(
+    dialect: Dialect,
+    request: RawRequest,
+    context: TaskContext,
+    abort: AbortController,
+  ): Promise<Reply | Denial> {
+    const wire = dialect.parse(request);
+    if (isDenial(wire)) return this.#own(wire, request, context);
+    const credential = credentialOf(request);
+    if (isDenial(credential)) return this.#own(credential, request, context);
+    const toolCallId = single(request, 'x-tollgate-tool-call-id');
+    const deadline = single(request, 'x-tollgate-deadline-ms');
+    const deadlineMs = deadline === null ? null : Number(deadline);
+    if (deadlineMs !== null && !(Number.isInteger(deadlineMs) && deadlineMs > 0 && deadlineMs <= deadlineMsMax)) {
+      const message = `x-tollgate-deadline-ms must be a whole number from 1 to ${deadlineMsMax}.`;
+      return this.#own(deny('request_invalid', message), request, context);
+    }
+    const arrival: Arrival = {
+      id: newId(this.#ports.clock, 'call'),
+      requestId: context.requestId,
+      receivedAtMs: this.#ports.clock.nowMs(),
+      startMs: this.#ports.clock.monotonicMs(),
+      trace: context.trace,
+      surface: dialect.name,
+      credential,
+      toolCallId: toolCallId !== null && toolCallIdForm.test(toolCallId) ? toolCallId : null,
+      deadlineMs,
+      request: wire,
+      abort,
+    };
+    return this.#ports.pipeline.run(arrival);
+  }
+
+  #context(request: RawRequest): TaskContext {
+    const trace = startTrace(this.#ports.clock, single(request, 'traceparent'), single(request, 'tracestate'));
+    const requestId = single(request, 'x-request-id');
+    const ownId = () => newId(this.#ports.clock, 'call').replace('call_', 'req_');
+    return { trace, requestId: requestId !== null && requestIdForm.test(requestId) ? requestId : ownId() };
+  }
+
+  #common({ trace, requestId }: { readonly trace: Trace; readonly requestId: string }): Record<string, string> {
+    return { 'x-request-id': requestId, traceresponse: traceparentOf(trace) };
+  }
+
+  #deny(request: RawRequest, denial: Denial, context: TaskContext): Reply {
+    const members = denialMembers(denial, { trace_id: context.trace.traceId });
+    const dialect = this.#ports.dialects.find((candidate) => candidate.handles(request.path));
+    const { status, headers, body } = dialect?.denial(denial, members) ?? this.#ports.problem(denial, members);
+    const challenge = this.#ports.challenge(denial);
+    return {
+      status,
+      headers: {
+        ...this.#common(context),
+        ...denialHeaders(denial),
+        ...(challenge === undefined ? {} : { 'www-authenticate': challenge }),
+        ...(denial.code === 'method_not_allowed' && denial.details.allowed !== undefined
+          ? { allow: denial.details.allowed.join(', ') }
+          : {}),
+        ...headers,
+      },
+      body,
+    };
+  }
+}

@@ -1,0 +1,55 @@
+/** How answers to calls and denials leave the gate: the headers that every one carries, and the shape of each surface. */
+import type { Spending, Underway } from '../call.ts';
+import { type Denial, type DenialMembers, denialHeaders } from '../denial.ts';
+import type { Reply, Rooms } from '../pipeline.ts';
+import { traceparentOf } from '../telemetry/trace.ts';
+import type { Dialect } from '../wire/dialect.ts';
+import { usdFromMicroUsd } from '../wire/money.ts';
+
+/** Headers of every answer to a call; on a stream the values are those of the moment its head goes out. */
+export function callHeaders(
+  call: Underway,
+  remaining: Spending | undefined,
+  overheadMs: number,
+): Record<string, string> {
+  return {
+    'x-request-id': call.requestId,
+    'x-tollgate-call-id': call.id,
+    'x-tollgate-overhead-ms': overheadMs.toFixed(2),
+    traceresponse: traceparentOf(call.trace),
+    ...(call.caller === undefined ? {} : { 'x-tollgate-task-id': call.caller.taskId }),
+    ...(call.decision === undefined ? {} : { 'x-tollgate-decision-id': call.decision.id }),
+    ...(remaining === undefined
+      ? {}
+      : {
+          'x-tollgate-budget-remaining-tokens': String(remaining.tokens),
+          'x-tollgate-budget-remaining-usd': String(usdFromMicroUsd(remaining.costMicroUsd)),
+        }),
+  };
+}
+
+/** The encoders of the pipeline, over the dialects. `challenge` gives the `WWW-Authenticate` of a denial that has one. */
+export function encoders(
+  dialects: readonly Dialect[],
+  challenge: (denial: Denial) => string | undefined,
+): Pick<Rooms, 'encodeDenial' | 'encodeDenialFrame' | 'headers'> {
+  const dialectOf = (surface: string): Dialect => {
+    const dialect = dialects.find(({ name }) => name === surface);
+    if (dialect === undefined) throw new Error(`no dialect is named ${surface}`);
+    return dialect;
+  };
+  return {
+    encodeDenial: (surface, denial, members): Reply => {
+      const { status, headers, body } = dialectOf(surface).denial(denial, members);
+      return { status, headers: { ...denialHeaders(denial), ...challengeHeader(challenge(denial)), ...headers }, body };
+    },
+    encodeDenialFrame: (surface: string, denial: Denial, members: DenialMembers) =>
+      dialectOf(surface).denialFrame(denial, members),
+    headers: callHeaders,
+  };
+}
+
+/** The header of a challenge, if there is one. */
+export function challengeHeader(challenge: string | undefined): Record<string, string> {
+  return challenge === undefined ? {} : { 'www-authenticate': challenge };
+}
