@@ -1,0 +1,9 @@
+/** oidc-provider ships no types; this is the part of it that this world uses. */
+declare module 'oidc-provider/lib/provider.js' {
+  import type { RequestListener } from 'node:http';
+
+  export class Provider {
+    constructor(issuer: string, configuration: Readonly<Record<string, unknown>>);
+    callback(): RequestListener;
+  }
+}
