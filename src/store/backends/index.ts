@@ -3,18 +3,26 @@ import type { Clock } from '../../clock.ts';
 import type { StoreConfig } from '../section.ts';
 import type { Store } from '../store.ts';
 import { MemoryStore } from './memory.ts';
+import { RedisStore } from './redis.ts';
 
 export interface BackendParts {
   readonly clock: Clock;
   /** Told of what a subscriber threw; the other subscribers get their message all the same. */
   readonly onListenerFault?: (error: unknown) => void;
+  /** Told each time a connection to the backend is refused or lost; it is made again without help. */
+  readonly onConnectionFault?: (error: unknown) => void;
 }
 
-export const backends: Readonly<Record<StoreConfig['kind'], (config: StoreConfig, parts: BackendParts) => Store>> = {
+type Kind = StoreConfig['kind'];
+type ConfigOf<K extends Kind> = Extract<StoreConfig, { readonly kind: K }>;
+
+export const backends: { readonly [K in Kind]: (config: ConfigOf<K>, parts: BackendParts) => Store } = {
   memory: (_config, parts) => new MemoryStore(parts),
+  redis: (config, parts) => new RedisStore(config, parts),
 };
 
 /** The store that the config names, constructed; the caller opens and disposes it. */
 export function createStore(config: StoreConfig, parts: BackendParts): Store {
-  return backends[config.kind](config, parts);
+  const create: (config: never, parts: BackendParts) => Store = backends[config.kind];
+  return create(config as never, parts);
 }

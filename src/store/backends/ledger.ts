@@ -4,6 +4,7 @@
  * only as long as there is room: forgetting one costs nothing worse than a late hold that lapses by itself.
  */
 import assert from 'node:assert/strict';
+import { assertAmounts, assertScopes } from '../amounts.ts';
 import { ExpiryQueue } from '../expiry.ts';
 import {
   type Amounts,
@@ -57,7 +58,7 @@ export class Ledger {
 
   reserve(id: string, scopes: readonly Scope[], amounts: Amounts, ttlMs: number, nowMs: number): ReserveResult {
     assertAmounts(amounts);
-    assert.equal(new Set(scopes.map(({ key }) => key)).size, scopes.length, 'the scopes of a reservation differ');
+    assertScopes(scopes);
     if (this.#closed.has(id)) return { ok: false, reason: 'settled' };
     const known = this.#reservations.get(id);
     // A lapsed hold has gone back to the totals; to say `ok` again would let a call run on nothing.
@@ -193,11 +194,5 @@ function release(counter: Counter, amounts: Amounts): void {
 function add(totals: Map<string, number>, amounts: Amounts, sign: 1 | -1): void {
   for (const [dimension, amount] of Object.entries(amounts)) {
     totals.set(dimension, (totals.get(dimension) ?? 0) + sign * amount);
-  }
-}
-
-function assertAmounts(amounts: Amounts): void {
-  for (const [dimension, amount] of Object.entries(amounts)) {
-    assert.ok(Number.isSafeInteger(amount) && amount >= 0, `${dimension} is a whole number from 0`);
   }
 }
