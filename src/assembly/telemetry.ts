@@ -1,0 +1,66 @@
+/**
+ * What the gate says of itself, wired to its rooms: the way out to the OTLP receiver by a dialer that may dial nothing
+ * else, and what is asked of other rooms when somebody scrapes the metrics.
+ */
+import type { AuditTrail } from '../audit/trail.ts';
+import { targetKey } from '../breaker/target.ts';
+import type { Clock } from '../clock.ts';
+import type { Config } from '../config/schema.ts';
+import type { Gauges } from '../telemetry/gate-metrics.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { Post } from '../telemetry/otlp.ts';
+import { Telemetry } from '../telemetry/telemetry.ts';
+import { allowedHost, Dialer } from '../upstream/dialer.ts';
+import type { Parts } from './parts.ts';
+
+export interface TelemetryMaterials {
+  readonly config: Config;
+  readonly place: { readonly id: string; readonly cloud: string; readonly region: string };
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Opens it; `opened` closes it before its dialer, so that the last spans still go. */
+export async function openTelemetry(
+  { config, place, clock, log }: TelemetryMaterials,
+  opened: AsyncDisposableStack,
+): Promise<Telemetry> {
+  const { otlp } = config.telemetry;
+  const dialer = opened.use(new Dialer({ clock, allow: otlp === undefined ? [] : [allowedHost(otlp.url)] }));
+  const telemetry = opened.use(
+    new Telemetry({ config: config.telemetry, gateway: place, clock, log, post: postBy(dialer) }),
+  );
+  await telemetry.open();
+  return telemetry;
+}
+
+function postBy(dialer: Dialer): Post {
+  return async ({ url, headers, body, timeoutMs }) => {
+    const answer = await dialer.send({
+      ...{ url, headers, body },
+      method: 'POST',
+      signal: new AbortController().signal,
+      timeoutMs: { connect: timeoutMs, firstByte: timeoutMs, total: timeoutMs },
+    });
+    // Read to its end, or the connection could not be used again; what it says is of no use here.
+    for await (const _ of answer.body);
+    const seconds = Number(answer.headers['retry-after'] ?? Number.NaN);
+    return { status: answer.status, retryAfterMs: seconds >= 0 ? seconds * 1000 : null };
+  };
+}
+
+/** What is read at a scrape; `current` gives the parts of the configuration in force. */
+export function gaugesOf(trail: AuditTrail, current: () => Parts): Gauges {
+  return {
+    breakerOpen: () => {
+      const { table, breakers } = current();
+      return table
+        .routes()
+        .flatMap(({ name, targets }) =>
+          targets.map((target) => [[name, target.name], breakers.isOpen(targetKey(target)) ? 1 : 0] as const),
+        );
+    },
+    auditQueueEvents: () => trail.waiting,
+    policy: () => current().policy.active,
+  };
+}

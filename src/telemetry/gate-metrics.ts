@@ -1,0 +1,178 @@
+/**
+ * The metrics of a gate, by name. Labels hold what the routing table and closed tables name, and never a task, an
+ * agent, a subject or anything that a caller writes: an operation that was not found is `unresolved`.
+ */
+import type { Attempt, Outcome, Underway } from '../call.ts';
+import type { Denial } from '../denial.ts';
+import { type Counter, type Histogram, MetricRegistry, type Reading } from './metrics.ts';
+
+const durationBounds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300];
+const overheadBounds = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5];
+const unresolved = 'unresolved';
+const none = 'none';
+
+/** What the other rooms are asked at a scrape. */
+export interface Gauges {
+  readonly breakerOpen: () => readonly Reading[];
+  readonly auditQueueEvents: () => number;
+  readonly policy: () => { readonly bundle: string; readonly revision: string };
+}
+
+/** How a call ended, in four words. A target's own 4xx or 5xx is an answer, and its attempt shows which. */
+export function outcomeWord({ denial, status, attempts }: Outcome): 'answered' | 'denied' | 'failed' | 'client_gone' {
+  if (status === 499) return 'client_gone';
+  if (denial === null) return 'answered';
+  return attempts.length > 0 || denial.status >= 500 ? 'failed' : 'denied';
+}
+
+function attemptWord({ status, error }: Attempt): string {
+  return status === null ? (error ?? 'fault') : `${Math.floor(status / 100)}xx`;
+}
+
+export class GateMetrics {
+  readonly #registry = new MetricRegistry();
+  readonly #calls: Counter;
+  readonly #denials: Counter;
+  readonly #unauthenticated: Counter;
+  readonly #tokens: Counter;
+  readonly #cost: Counter;
+  readonly #attempts: Counter;
+  readonly #duration: Histogram;
+  readonly #overhead: Histogram;
+  readonly #stages: Histogram;
+  readonly #spans: Counter;
+  #inFlight = 0;
+
+  constructor() {
+    const registry = this.#registry;
+    this.#calls = registry.counter('tollgate_calls_total', 'Calls that ended.', [
+      'route',
+      'operation',
+      'outcome',
+      'code',
+    ]);
+    this.#denials = registry.counter('tollgate_denials_total', 'Refusals by code, of calls and other requests.', [
+      'code',
+    ]);
+    this.#unauthenticated = registry.counter(
+      'tollgate_unauthenticated_total',
+      'Requests whose credential was not accepted, by reason.',
+      ['reason'],
+    );
+    this.#duration = registry.histogram(
+      'tollgate_call_duration_seconds',
+      'From the arrival of a call until it is settled, the time of its target included.',
+      ['route'],
+      durationBounds,
+    );
+    this.#overhead = registry.histogram(
+      'tollgate_overhead_seconds',
+      'What the gate itself added to a call.',
+      ['route'],
+      overheadBounds,
+    );
+    this.#stages = registry.histogram(
+      'tollgate_stage_seconds',
+      'What one stage of the way of a call took.',
+      ['stage'],
+      overheadBounds,
+    );
+    this.#tokens = registry.counter('tollgate_tokens_total', 'Tokens of models; cached input is part of input.', [
+      'direction',
+      'route',
+    ]);
+    this.#cost = registry.counter('tollgate_cost_micro_usd_total', 'What calls cost, in micro-dollars.', ['route']);
+    this.#attempts = registry.counter('tollgate_upstream_attempts_total', 'Attempts at targets.', [
+      'route',
+      'target',
+      'outcome',
+    ]);
+    this.#spans = registry.counter('tollgate_spans_total', 'Spans for the OTLP receiver, by what became of them.', [
+      'outcome',
+    ]);
+    registry.reader('tollgate_calls_in_flight', 'Calls under way.', [], () => [[[], this.#inFlight]]);
+    processMetrics(registry);
+  }
+
+  /** Adds what is read from other rooms at each scrape; once. */
+  watch({ breakerOpen, auditQueueEvents, policy }: Gauges): void {
+    const registry = this.#registry;
+    registry.reader(
+      'tollgate_breaker_open',
+      '1 while the circuit of a target is open.',
+      ['route', 'target'],
+      breakerOpen,
+    );
+    registry.reader('tollgate_audit_queue_events', 'Events that wait to be written.', [], () => [
+      [[], auditQueueEvents()],
+    ]);
+    registry.reader('tollgate_policy_revision_info', 'The policies in force.', ['bundle', 'revision'], () => {
+      const { bundle, revision } = policy();
+      return [[[bundle, revision], 1]];
+    });
+  }
+
+  began(): void {
+    this.#inFlight++;
+  }
+
+  stage(name: string, ms: number): void {
+    this.#stages.observe([name], ms / 1000);
+  }
+
+  /** `overheadMs` and `totalMs` are until now, settlement included. */
+  ended(call: Underway, outcome: Outcome, overheadMs: number, totalMs: number): void {
+    this.#inFlight--;
+    const { denial, usage, attempts } = outcome;
+    const operation = call.resolved?.operation;
+    const route = operation?.route ?? unresolved;
+    this.#calls.add([route, operation?.name ?? unresolved, outcomeWord(outcome), denial?.code ?? none]);
+    this.#duration.observe([route], totalMs / 1000);
+    this.#overhead.observe([route], overheadMs / 1000);
+    if (denial !== null) this.denied(denial);
+    if (usage !== null) {
+      this.#tokens.add(['input', route], usage.inputTokens);
+      this.#tokens.add(['output', route], usage.outputTokens);
+      if (usage.cachedInputTokens > 0) this.#tokens.add(['cached_input', route], usage.cachedInputTokens);
+    }
+    if (outcome.costMicroUsd > 0) this.#cost.add([route], outcome.costMicroUsd);
+    for (const attempt of attempts) this.#attempts.add([route, attempt.target, attemptWord(attempt)]);
+  }
+
+  denied(denial: Denial): void {
+    this.#denials.add([denial.code]);
+    if (denial.code === 'unauthenticated') this.#unauthenticated.add([denial.reasons[0]?.code ?? none]);
+  }
+
+  spans(outcome: 'exported' | 'dropped' | 'failed', count: number): void {
+    this.#spans.add([outcome], count);
+  }
+
+  /** Everything, in Prometheus' text format. */
+  exposition(): string {
+    return this.#registry.exposition();
+  }
+}
+
+/** What every exporter says of a process, by the names that dashboards know. */
+function processMetrics(registry: MetricRegistry): void {
+  const one = (value: number): readonly Reading[] => [[[], value]];
+  registry.reader(
+    'process_cpu_seconds_total',
+    'User and system time.',
+    [],
+    () => {
+      const { user, system } = process.cpuUsage();
+      return one((user + system) / 1e6);
+    },
+    'counter',
+  );
+  registry.reader('process_resident_memory_bytes', 'Resident memory.', [], () => one(process.memoryUsage.rss()));
+  registry.reader('nodejs_heap_size_used_bytes', "Used heap of V8, WASM's memory not included.", [], () =>
+    one(process.memoryUsage().heapUsed),
+  );
+  registry.reader('nodejs_eventloop_utilization', 'Share of time the event loop was busy, since the start.', [], () =>
+    one(performance.eventLoopUtilization().utilization),
+  );
+  registry.reader('process_uptime_seconds', 'How long the process runs.', [], () => one(process.uptime()));
+}
