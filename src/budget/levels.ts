@@ -3,7 +3,7 @@
  * Windows are of the calendar and in UTC; the counter of a window carries its start in its key, so a new window
  * begins with nothing spent and no reset to run.
  */
-import type { TaskRecord } from '../call.ts';
+import type { Spending, TaskRecord } from '../call.ts';
 import { type Amounts, type Scope, storeKey } from '../store/store.ts';
 import { microUsd } from './money.ts';
 import type { BudgetConfig, WindowLimits } from './section.ts';
@@ -13,7 +13,8 @@ const dayMs = 24 * 60 * 60 * 1000;
 const keptMs = dayMs;
 
 export interface Level {
-  readonly name: 'task' | 'agent' | 'tenant';
+  /** `parent` is any task above: a sub-task draws on its own budget and on those of all it is part of. */
+  readonly name: 'task' | 'parent' | 'agent' | 'tenant';
   readonly scope: Scope;
   /** When a window ends, on the wall clock; null for a task, which ends but does not begin anew. */
   readonly endsAtMs: number | null;
@@ -24,22 +25,21 @@ export function taskBudgetKey(tenant: string, taskId: string): string {
   return storeKey(tenant, 'budget', 'task', taskId);
 }
 
-/** The levels that the calls of `record` draw on at `nowMs`: the task first, then agent, then tenant. */
+/** The levels that the calls of `record` draw on at `nowMs`: the task first, then the tasks above, agent, tenant. */
 export function levelsOf(config: BudgetConfig, record: TaskRecord, nowMs: number): readonly Level[] {
-  const { tokens, costMicroUsd, calls } = record.budget;
-  const task: Level = {
-    name: 'task',
-    scope: {
-      key: taskBudgetKey(record.tenant, record.id),
-      limits: { tokens, costMicroUsd, calls },
-      ttlMs: Math.max(0, record.expiresAtMs - nowMs) + keptMs,
-    },
+  const ttlMs = Math.max(0, record.expiresAtMs - nowMs) + keptMs;
+  const taskLevel = (name: 'task' | 'parent', id: string, { tokens, costMicroUsd, calls }: Spending): Level => ({
+    name,
+    scope: { key: taskBudgetKey(record.tenant, id), limits: { tokens, costMicroUsd, calls }, ttlMs },
     endsAtMs: null,
-  };
-  const levels = [task];
+  });
+  const levels = [taskLevel('task', record.id, record.budget)];
+  for (const { id, budget } of record.ancestors) levels.push(taskLevel('parent', id, budget));
   const { tenant, agent } = record;
   if (Object.hasOwn(config.agents, agent.id)) {
-    levels.push(windowLevel('agent', tenant, agent.id, config.agents[agent.id] as WindowLimits, nowMs));
+    levels.push(
+      windowLevel('agent', tenant, `${agent.issuer}/${agent.id}`, config.agents[agent.id] as WindowLimits, nowMs),
+    );
   }
   if (Object.hasOwn(config.tenants, tenant)) {
     levels.push(windowLevel('tenant', tenant, tenant, config.tenants[tenant] as WindowLimits, nowMs));

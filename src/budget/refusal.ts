@@ -35,10 +35,11 @@ export function denyShortage(shortage: Shortage): Denial {
   const show = (amount: number): string =>
     `${dimension === 'costMicroUsd' ? usdFromMicroUsd(amount) : amount} ${words[dimension] ?? dimension}`;
 
+  const owner = level.name === 'parent' ? 'parent task' : level.name;
   const state =
     left === 0 && reserved === 0
-      ? `The budget of this ${level.name} is spent: all of its ${show(limit)}.`
-      : `This call may need up to ${show(asked)}; of the ${show(limit)} of this ${level.name}, ${show(left)} are left.`;
+      ? `The budget of this ${owner} is spent: all of its ${show(limit)}.`
+      : `This call may need up to ${show(asked)}; of the ${show(limit)} of this ${owner}, ${show(left)} are left.`;
   const held = reserved === 0 ? '' : ` Calls that are underway hold ${show(reserved)}.`;
   const { answerTokensMax } = shortage;
   const advice = answerTokensMax === undefined ? '' : ` Ask for an answer of at most ${answerTokensMax} tokens.`;

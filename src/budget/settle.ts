@@ -3,7 +3,7 @@
  * stream that was cut has cost the tokens it had, whether or not the provider said how many.
  */
 import type { Outcome, ReservationFact, Target, Underway, Usage } from '../call.ts';
-import type { Amounts, Store } from '../store/store.ts';
+import type { Amounts } from '../store/store.ts';
 import { costOf, tokensOf } from './price.ts';
 
 /**
@@ -55,7 +55,7 @@ export function actualOf(
  * Rejects with `StoreUnavailable` when the store does; the cost is then still to be had from `actualOf`.
  */
 export async function settleBudget(
-  store: Pick<Store, 'settle'>,
+  store: { settle(id: string, actual: Amounts): Promise<unknown> },
   call: Underway,
   usage: Usage | null,
   target: Target | null,

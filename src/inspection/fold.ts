@@ -83,7 +83,8 @@ function printable(code: number): boolean {
   return code >= 0x20 && code <= 0x7e;
 }
 
-const entity = /&#(?:x0*([0-9a-f]{2})|0{0,5}([0-9]{2,3}));/iy;
+// Zeros in front are bounded, so that a stream knows how long one can be.
+const entity = /&#(?:x0{0,16}([0-9a-f]{2})|0{0,5}([0-9]{2,3}));/iy;
 
 interface Escape {
   readonly code: number;
@@ -117,6 +118,27 @@ function escapeAt(text: string, at: number, first: number): Escape | undefined {
   }
   // Nothing an escape stands for: the run is passed over as it is, so that a run of n costs n and not n².
   return { code: keep, width: end - at };
+}
+
+/** What may be the beginning of an escape with `%` or `&`, at the end of a text. */
+const begunEscape = /(?:%[0-9a-f]?|&(?:#(?:x0{0,16}[0-9a-f]{0,2}|0{0,5}[0-9]{0,3})?)?)$/i;
+const escapeMax = 24;
+
+/** How much of a text that goes on can be folded: up to an escape or a character that is not all there. */
+export function foldable(text: string): number {
+  const last = text.charCodeAt(text.length - 1);
+  if (last >= 0xd800 && last <= 0xdbff) return text.length - 1;
+  // A run of backslashes belongs to one escape, with `u` and up to three of its four digits behind it.
+  let run = text.length;
+  while (text.length - run < 3 && hexValue(text.charCodeAt(run - 1)) >= 0) run--;
+  if (text[run - 1] === 'u') run--;
+  else run = text.length;
+  let start = run;
+  while (text.charCodeAt(start - 1) === 0x5c) start--;
+  if (start < run) return start;
+  const from = Math.max(0, text.length - escapeMax);
+  const begun = begunEscape.exec(text.slice(from));
+  return begun === null ? text.length : from + begun.index;
 }
 
 /** Folds `text` in one pass. Plain ASCII without `%`, `&` or backslash comes back as it is, at the cost of one test. */

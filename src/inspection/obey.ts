@@ -23,7 +23,7 @@ export interface Obeyed {
 
 /** From lenient to strict; `none` is a finding that no obligation is about. */
 const actions = ['none', 'mask', 'hash', 'redact', 'block'] as const;
-type Action = (typeof actions)[number];
+export type Action = (typeof actions)[number];
 
 /** Types whose leak gives power rather than knowledge; all others are personal data. */
 const secretTypes: ReadonlySet<string> = new Set(['api_key', 'private_key', 'jwt']);
@@ -40,7 +40,8 @@ function selects(selectors: readonly Selector[] | undefined, type: string, where
   return (selectors ?? []).some((selector) => (selector.type ?? type) === type && holds(selector.path ?? '', where));
 }
 
-function actionOn(obligations: Obligations, type: string, where: string): Action {
+/** What the obligations ask for a finding of `type` at `where`; the strictest wins. */
+export function actionOn(obligations: Obligations, type: string, where: string): Action {
   if (selects(obligations.block, type, where)) return 'block';
   if (selects(obligations.redact, type, where)) return 'redact';
   if (selects(obligations.hash, type, where)) return 'hash';
@@ -52,7 +53,7 @@ function dropped(drops: readonly string[], where: string): boolean {
 }
 
 /** Why a call with these findings is refused: types and places, never values. */
-function refusal(found: readonly Finding[], why: string): Denial {
+export function refusal(found: readonly Finding[], why: string): Denial {
   const secrets = found.every(({ type }) => secretTypes.has(type));
   const named = found.slice(0, reasonsMax);
   const more = found.length > named.length ? `, and ${found.length - named.length} more` : '';
@@ -114,10 +115,10 @@ function rewrite(inspector: Inspector, inspected: Inspected, obligations: Obliga
   return written;
 }
 
-type Target = Match & { readonly action: Action };
+export type Target = Match & { readonly action: Action };
 
 /** Overlapping targets as one, redacted under the type of the strictest: half a mask and half a hash would be neither. */
-function joined(targets: readonly Target[]): Target[] {
+export function joined(targets: readonly Target[]): Target[] {
   const whole: Target[] = [];
   for (const target of targets) {
     const last = whole.at(-1);
@@ -131,7 +132,8 @@ function joined(targets: readonly Target[]): Target[] {
   return whole;
 }
 
-function replacement({ action, type, folded }: Target, digestKey: string): string {
+/** What stands in place of a target that is not blocked. */
+export function replacement({ action, type, folded }: Target, digestKey: string): string {
   if (action === 'mask') return masked(type, folded);
   return action === 'hash' ? hashed(type, folded, digestKey) : redacted(type);
 }

@@ -134,6 +134,8 @@ export class CustomPattern {
   readonly type: string;
   readonly #expression: RegExp;
   readonly #context: readonly string[];
+  /** How far from the end of a text that goes on a match may begin, or change, or come to stand near its context. */
+  readonly undecided: number;
 
   /** Throws where the pattern is unsafe; the config check has said so before, with its place. */
   constructor(type: string, pattern: string, context: readonly string[] = []) {
@@ -142,11 +144,13 @@ export class CustomPattern {
     this.type = type;
     this.#expression = new RegExp(pattern, 'g');
     this.#context = context.map((word) => word.toLowerCase());
+    this.undecided = new PatternReader(pattern).read().max + 1 + (context.length === 0 ? 0 : contextReach);
   }
 
-  /** Every match, or with context words only those within 64 characters of one of them (or of such a field name). */
-  *find(text: string, hint: string): Generator<Span> {
+  /** Every match, or with context words only those within 64 characters of one of them (or of such a field name). None begins before `from`. */
+  *find(text: string, hint: string, from = 0): Generator<Span> {
     const expression = new RegExp(this.#expression);
+    expression.lastIndex = from;
     for (let match = expression.exec(text); match !== null; match = expression.exec(text)) {
       const start = match.index;
       const end = start + match[0].length;

@@ -27,10 +27,7 @@ export interface Recognizer {
   /** As it is named in tollgate.yaml; for the built-in ones also the type of what it finds. */
   readonly name: string;
   readonly triggers: Triggers;
-  /**
-   * The longest match in characters of folded text. A stream window that holds back this much never cuts a match;
-   * recognizers whose matches are longer than a window say so here, and a stream needs a state of its own for them.
-   */
+  /** The longest match in characters of folded text: what a stream may have to hold back for this recognizer. */
   readonly longestMatch: number;
   /**
    * Judges the trigger at `at`. `hint` is lower-case words from where the text stands (`payment card_number`), for
@@ -38,6 +35,13 @@ export interface Recognizer {
    * is nothing to be asked about before that index.
    */
   readonly examine: (text: string, at: number, hint: string) => Span | number | undefined;
+  /**
+   * Of a text that goes on: whether what `examine` says about the trigger at `at` may still change, and then where the
+   * match would begin. Undefined promises that it says the same whatever follows. May err on the side of waiting.
+   */
+  readonly open: (text: string, at: number) => number | undefined;
+  /** Of a text that goes on: where a match may already have begun whose trigger is yet to come. */
+  readonly begun?: (text: string) => number;
   /** Judges a text as a whole, once; for values that only the name of their field gives away. */
   readonly whole?: (text: string, hint: string) => Span | undefined;
 }

@@ -21,6 +21,15 @@ export interface Match extends Span {
   readonly folded: string;
 }
 
+/** Where one recognizer or custom pattern stands in a text that goes on; offsets are of the folded text. */
+export interface Seeker {
+  readonly type: string;
+  /** It has said all it will of what would trigger it before here. */
+  next: number;
+  /** What it may still find begins here or later. */
+  begun: number;
+}
+
 export class Inspector {
   readonly #recognizers: readonly Recognizer[];
   readonly #custom: readonly CustomPattern[];
@@ -28,6 +37,7 @@ export class Inspector {
   readonly #anywhere = new Uint32Array(128);
   readonly #tokenStart = new Uint32Array(128);
   #digitRun = 0;
+  readonly #customTypes: ReadonlySet<string>;
 
   /** Throws where a custom pattern is unsafe or a recognizer does not exist (checkInspection says so before). */
   constructor(config: Partial<InspectionConfig> = {}) {
@@ -38,6 +48,7 @@ export class Inspector {
       return found;
     });
     this.#custom = (config.custom ?? []).map(({ type, pattern, context }) => new CustomPattern(type, pattern, context));
+    this.#customTypes = new Set(this.#custom.map(({ type }) => type));
     this.#recognizers.forEach(({ triggers }, place) => {
       const bit = 1 << place;
       for (const char of triggers.anywhere ?? '') mark(this.#anywhere, char, bit);
@@ -70,14 +81,12 @@ export class Inspector {
   /** As scanText, with the folded text of each span. For this room only: a match holds the value itself. */
   matches(text: string, hint: string): Match[] {
     const folded = fold(text);
-    const spans = this.#sweep(folded.text, hint);
+    const spans = this.sweep(folded.text, hint);
     for (const recognizer of this.#recognizers) {
       const span = recognizer.whole?.(folded.text, hint);
       if (span !== undefined) spans.push(span);
     }
-    for (const pattern of this.#custom) for (const span of pattern.find(folded.text, hint)) spans.push(span);
-    const own = new Set(this.#custom.map(({ type }) => type));
-    return settle(spans, own).map((span) => ({
+    return this.settled(spans).map((span) => ({
       ...span,
       start: folded.original(span.start),
       end: folded.original(span.end),
@@ -85,11 +94,30 @@ export class Inspector {
     }));
   }
 
-  #sweep(text: string, hint: string): Span[] {
+  /** Spans as they are told: one for what overlaps within a type, none that another type explains. */
+  settled(spans: Span[]): Span[] {
+    return settle(spans, this.#customTypes);
+  }
+
+  /** What looks for findings here, for a stream that keeps track of each: recognizers first, then custom patterns. */
+  seekers(): Seeker[] {
+    const types = [...this.#recognizers.map(({ name }) => name), ...this.#custom.map(({ type }) => type)];
+    return types.map((type) => ({ type, next: 0, begun: 0 }));
+  }
+
+  /**
+   * Everything found in a folded text, not settled. With `seekers`, of a text that goes on unless it is `over`: each
+   * looks on from its `next`, gives what no further text can change, and says from where on something may be found.
+   */
+  sweep(text: string, hint: string, seekers?: Seeker[], over = false): Span[] {
     const spans: Span[] = [];
-    const resumeAt = this.#recognizers.map(() => 0);
-    let previous = other;
-    for (let at = 0; at < text.length; at++) {
+    const next = seekers?.map((seeker) => seeker.next) ?? this.#recognizers.map(() => 0);
+    const waiting = new Map<number, number>();
+    const first = seekers === undefined ? 0 : Math.min(text.length, ...next.slice(0, this.#recognizers.length));
+    let previous = classOf(text.charCodeAt(first - 1));
+    // What waits for more text is not asked again: nothing behind it is decided before it.
+    let asked = -1;
+    for (let at = first; at < text.length; at++) {
       const code = text.charCodeAt(at);
       if (code >= 128) {
         previous = other;
@@ -100,15 +128,48 @@ export class Inspector {
       if (kind !== other && previous === other) wanted |= this.#tokenStart[code] as number;
       if (kind === digit && previous !== digit) wanted |= this.#digitRun;
       previous = kind;
+      wanted &= asked;
       for (let place = 0; wanted !== 0; place++, wanted >>>= 1) {
-        if ((wanted & 1) === 0 || at < (resumeAt[place] as number)) continue;
-        const found = (this.#recognizers[place] as Recognizer).examine(text, at, hint);
+        if ((wanted & 1) === 0 || at < (next[place] as number)) continue;
+        const recognizer = this.#recognizers[place] as Recognizer;
+        const open = seekers === undefined || over ? undefined : recognizer.open(text, at);
+        if (open !== undefined) {
+          waiting.set(place, open);
+          next[place] = at;
+          asked &= ~(1 << place);
+          continue;
+        }
+        const found = recognizer.examine(text, at, hint);
         if (found === undefined) continue;
         if (typeof found !== 'number') spans.push(found);
-        resumeAt[place] = typeof found === 'number' ? found : found.end;
+        next[place] = typeof found === 'number' ? found : found.end;
       }
     }
+    seekers?.forEach((seeker, place) => {
+      const recognizer = this.#recognizers[place];
+      if (recognizer === undefined) return;
+      const open = waiting.get(place);
+      seeker.next = open === undefined ? text.length : (next[place] as number);
+      seeker.begun = Math.min(open ?? text.length, (over ? undefined : recognizer.begun?.(text)) ?? text.length);
+    });
+    for (const [index, pattern] of this.#custom.entries()) {
+      this.#seek(pattern, text, hint, spans, seekers?.[index + this.#recognizers.length], over);
+    }
     return spans;
+  }
+
+  #seek(pattern: CustomPattern, text: string, hint: string, spans: Span[], seeker?: Seeker, over = false): void {
+    const open = seeker !== undefined && !over;
+    const undecided = open ? Math.max(seeker.next, text.length - pattern.undecided) : text.length;
+    let next = undecided;
+    for (const span of pattern.find(text, hint, seeker?.next)) {
+      if (open && span.start >= undecided) break;
+      spans.push(span);
+      next = Math.max(next, span.end);
+    }
+    if (seeker === undefined) return;
+    seeker.next = next;
+    seeker.begun = next;
   }
 
   /** A copy for the records: every finding in a string, a long number or a member name is replaced by `[type]`. */

@@ -38,6 +38,13 @@ export const inspectionSection = Type.Object(
       ),
       { default: [], maxItems: customMax, description: 'Types of findings of your own.' },
     ),
+    stream_window_chars: Type.Integer({
+      default: 64,
+      minimum: 16,
+      maximum: 4096,
+      description:
+        'In an answer that streams, text waits only while it could be the beginning of something to hide. This is how many characters of its other texts (of another choice, or the answer after the reasoning) may queue up behind it before it is judged as it stands.',
+    }),
   },
   { additionalProperties: false, default: {}, description: 'What personal data and secrets are looked for.' },
 );

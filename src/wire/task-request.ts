@@ -5,7 +5,7 @@
  */
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import Type from 'typebox';
-import type { JsonObject, ProposedCall, Spending } from '../call.ts';
+import type { Json, JsonObject, ProposedCall, Spending } from '../call.ts';
 import { type Denial, deny, type Reason } from '../denial.ts';
 import { parseJson } from './json.ts';
 import { microUsdFromUsd } from './money.ts';
@@ -41,6 +41,7 @@ const taskBody = Type.Object(
     labels: Type.Optional(
       Type.Record(Type.String({ pattern: '^[A-Za-z0-9_.-]{1,64}$' }), Type.String({ maxLength: 256 }), {
         maxProperties: 32,
+        additionalProperties: false,
       }),
     ),
   },
@@ -96,9 +97,14 @@ export class TaskRequests {
   /** The body of `POST /tasks`. Denies 400 where it is not JSON, 422 where it is not this document. */
   task(bytes: Buffer): TaskRequestBody | Denial {
     const read = parseJson(bytes);
-    if ('fault' in read) return notJson(read.fault.message);
-    if (!this.#task(read.value)) return invalid(this.#task.errors ?? []);
-    const { purpose, subject, tools, budget: asked = {}, ttl_seconds, labels } = read.value;
+    return 'fault' in read ? notJson(read.fault.message) : this.taskOf(read.value);
+  }
+
+  /** The same document, parsed already (`authorization_details` of a token exchange). */
+  taskOf(document: Json): TaskRequestBody | Denial {
+    const body: unknown = document;
+    if (!this.#task(body)) return invalid(this.#task.errors ?? []);
+    const { purpose, subject, tools, budget: asked = {}, ttl_seconds, labels } = body;
     const costMicroUsd = asked.cost_usd === undefined ? undefined : microUsdFromUsd(asked.cost_usd);
     if (asked.cost_usd !== undefined && costMicroUsd === undefined) {
       const message = 'expected US dollars with at most six decimals';

@@ -13,17 +13,18 @@ test_an_answer_passes if {
 	decision.allow == true
 }
 
-test_answers_of_tools_and_agents_come_without_cards_and_secrets if {
-	every kind in ["tool", "agent"] {
+test_no_answer_brings_cards_or_secrets if {
+	every kind in ["tool", "agent", "model"] {
 		decision := response.decision with input as answer(kind)
 		decision.obligations.redact == [{"type": "card"}, {"type": "api_key"}, {"type": "private_key"}, {"type": "jwt"}]
 	}
 }
 
-test_answers_of_models_are_left_as_they_are if {
-	decision := response.decision with input as answer("model")
+test_an_answer_that_streams_is_decided_on_its_head if {
+	streams := object.union(answer("model"), {"call": {"kind": "model", "operation": "gpt.chat", "stream": true}})
+	decision := response.decision with input as streams
 	decision.allow == true
-	decision.obligations == {}
+	{"type": "card"} in decision.obligations.redact
 }
 
 test_a_document_that_is_no_answer_is_denied if {

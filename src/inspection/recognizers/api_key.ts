@@ -8,6 +8,8 @@ import { capitals, type KeyShape, keyNames, keyShapes, word } from '../key_shape
 import type { Recognizer, Span } from '../recognizer.ts';
 
 const nameMax = 48;
+/** The most that stands between the sign of an assignment and its value (see `credential`), and one more. */
+const betweenMax = 6 + 'bearer'.length + 4 + 1;
 const valueMin = 20;
 const valueMax = 256;
 const distinctMin = 9;
@@ -170,16 +172,83 @@ function entraSecret(text: string, tilde: number): Span | undefined {
 
 const bareStarts = [...bareShapes.values()].flat().map(({ prefix }) => prefix[0]);
 
+/** Whether the text ends before it is clear where the key of `shape` that begins at `start` ends, or that it is none. */
+function shapeOpen(text: string, start: number, { prefix, body, max }: KeyShape): boolean {
+  const from = start + prefix.length;
+  if (from > text.length) return prefix.startsWith(text.slice(start));
+  return text.startsWith(prefix, start) && runEnd(text, from, body, max + 1) === text.length;
+}
+
+function bareOpen(text: string, at: number): number | undefined {
+  if (at + 1 >= text.length) return at;
+  return (bareShapes.get(pair(text, at)) ?? none).some((shape) => shapeOpen(text, at, shape)) ? at : undefined;
+}
+
+function separatedOpen(text: string, at: number): number | undefined {
+  let first: number | undefined;
+  for (const shape of separatedShapes.get(pair(text, at - 1)) ?? none) {
+    const start = at + 1 - shape.prefix.length;
+    if (start >= 0 && shapeOpen(text, start, shape)) first = Math.min(first ?? start, start);
+  }
+  return first;
+}
+
+function assignedOpen(text: string, sign: number): number | undefined {
+  const pattern = patternFor(nameBefore(text, sign));
+  if (pattern === undefined) return undefined;
+  if (text.length <= sign + betweenMax) return sign;
+  pattern.lastIndex = sign + 1;
+  return pattern.test(text) && runEnd(text, pattern.lastIndex, valueSet, valueMax + 1) === text.length
+    ? sign
+    : undefined;
+}
+
+function entraOpen(text: string, tilde: number): number | undefined {
+  if (text[tilde - 1] !== 'Q' || tilde < 5) return undefined;
+  return runEnd(text, tilde + 1, secretTail, 35) === text.length ? tilde - 5 : undefined;
+}
+
+const prefixMax = Math.max(...keyShapes.map(({ prefix }) => prefix.length));
+const inPrefix = charset([...new Set(keyShapes.map(({ prefix }) => prefix).join(''))].join(''));
+const beginnings: ReadonlySet<string> = new Set(
+  [...separatedShapes.values()]
+    .flat()
+    .flatMap(({ prefix }) => Array.from({ length: prefix.length - 1 }, (_, length) => prefix.slice(0, length + 1))),
+);
+
+/** Where a prefix that ends in a separator may have begun; or an Entra secret, up to five characters before its tilde. */
+function begun(text: string): number {
+  const last = text.charCodeAt(text.length - 1);
+  let reach = 3;
+  if (classOf(last) === digit) reach = 4;
+  else if (text.endsWith('Q') && classOf(text.charCodeAt(text.length - 2)) === digit) reach = 5;
+  let start = text.length;
+  while (start > 0 && text.length - start < reach && secretTail[text.charCodeAt(start - 1)] === 1) start--;
+  // The longest beginning counts; most texts end in a space, and nothing is looked up for them.
+  for (let at = text.length - 1; at >= 0 && text.length - at < prefixMax; at--) {
+    if (inPrefix[text.charCodeAt(at)] !== 1) break;
+    if (at < start && beginnings.has(text.slice(at))) start = at;
+  }
+  return start;
+}
+
 export const apiKey: Recognizer = {
   name: 'api_key',
   triggers: { anywhere: '-_./:=~', tokenStart: [...new Set(bareStarts)].join('') },
-  longestMatch: 2048 + 32,
+  longestMatch: 2048 + prefixMax,
   examine(text, at): Span | undefined {
     const code = text.charCodeAt(at);
     if (classOf(code) !== other) return bareKey(text, at);
     if (code === 0x3a || code === 0x3d) return assignedKey(text, at);
     return code === 0x7e ? entraSecret(text, at) : separatedKey(text, at);
   },
+  open(text, at): number | undefined {
+    const code = text.charCodeAt(at);
+    if (classOf(code) !== other) return bareOpen(text, at);
+    if (code === 0x3a || code === 0x3d) return assignedOpen(text, at);
+    return code === 0x7e ? entraOpen(text, at) : separatedOpen(text, at);
+  },
+  begun,
   whole(text, hint): Span | undefined {
     const name = letters(hint.slice(hint.lastIndexOf(' ') + 1));
     const pattern = patternFor(name);

@@ -23,6 +23,8 @@ const idWord = new RegExp(`(?<![a-z])(?:${names})(?![a-z])`, 'i');
 /** `"order_id": "`, `order no. `, `trace=`: the name stands right before the number. */
 const idName = new RegExp(`(?<![a-z])(?:${names})(?:[ _-]?(?:id|no|nr|num|number))?["'\\s.:=#]{0,6}$`, 'i');
 
+const separators = /^[ ._-]*$/;
+
 interface Groups {
   /** Digits of each group, and where each ends in the text. */
   readonly sizes: readonly number[];
@@ -147,5 +149,18 @@ export const card: Recognizer = {
       total -= sizes[last] as number;
     }
     return undefined;
+  },
+  open(text, at): number | undefined {
+    let first = at + 1;
+    while (first - at < digitsMin && isDigit(text.charCodeAt(first))) first++;
+    if (first - at < digitsMin && first < text.length && !isSeparator(text.charCodeAt(first))) return undefined;
+    const { ends, digits } = groupsAt(text, at);
+    const end = ends.at(-1) as number;
+    if (digits.length <= digitsMax && text.length - end <= separatorRunMax && separators.test(text.slice(end)))
+      return at;
+    if (digits.length < digitsMin) return undefined;
+    // Words about cards behind the number count, and so does being all there is in the text.
+    if (text.length <= end + contextAfter) return at;
+    return text.trim().length === text.slice(at, end).length ? at : undefined;
   },
 };

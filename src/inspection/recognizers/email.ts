@@ -99,6 +99,41 @@ function domainEnd(text: string, start: number): number {
   return fileEndings.has(lastLabel.toLowerCase()) ? start : end;
 }
 
+function inDomain(code: number): boolean {
+  return code === dot || code === hyphen || isWord(code, true);
+}
+
+/** The last quote before `end` that a quoted local part ending at `limit` could have; -1 if there is none. */
+function quoteBefore(text: string, end: number, limit: number): number {
+  for (let at = end - 1; at >= 0 && limit - at <= localMax + 2; at--) {
+    const code = text.charCodeAt(at);
+    if (code === 10 || code === 13) return -1;
+    if (code === quote) return at;
+  }
+  return -1;
+}
+
+/** Where a quoted local part may have begun whose `@` is yet to come: one closed by the last character, or an open one. */
+function quotedBegun(text: string): number {
+  const last = quoteBefore(text, text.length, text.length);
+  if (last === -1) return text.length;
+  const opens = (at: number): boolean => at !== -1 && !isAlphanumeric(text.charCodeAt(at - 1));
+  const first = last === text.length - 1 ? quoteBefore(text, last, text.length) : -1;
+  return opens(first) ? first : opens(last) ? last : text.length;
+}
+
+/** Where an unquoted local part may have begun; what follows decides whether scripts without spaces belong to it. */
+function localBegun(text: string): number {
+  let start = text.length;
+  while (start > 0 && text.length - start < localMax) {
+    const code = text.charCodeAt(start - 1);
+    if (localSet[code] !== 1 && !isWord(code, true)) break;
+    start--;
+  }
+  while (start < text.length && !isWord(text.charCodeAt(start), true) && text[start] !== '_') start++;
+  return start;
+}
+
 export const email: Recognizer = {
   name: 'email',
   triggers: { anywhere: '@' },
@@ -110,4 +145,14 @@ export const email: Recognizer = {
     if (end === sign + 1) return undefined;
     return { start, end, type: 'email', confidence: 0.95 };
   },
+  open(text, sign): number | undefined {
+    const start = localStart(text, sign);
+    if (start === sign) return undefined;
+    // Whatever may stand in a domain, and then all that `domainEnd` looks at.
+    const limit = Math.min(text.length, sign + 2 + domainMax + labelMax);
+    let end = sign + 1;
+    while (end < limit && inDomain(text.charCodeAt(end))) end++;
+    return end === text.length ? start : undefined;
+  },
+  begun: (text) => Math.min(quotedBegun(text), localBegun(text)),
 };

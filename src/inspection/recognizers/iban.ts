@@ -50,6 +50,19 @@ function ibanAt(text: string, start: number): Span | undefined {
   return { start, end, type: 'iban', confidence: 0.98 };
 }
 
+/** Whether the text ends before it is clear that no IBAN, or where one, starts at `start`. */
+function mayGoOn(text: string, start: number): boolean {
+  for (let at = start; at < start + firstGroupMin; at++) {
+    if (at >= text.length) return true;
+    if (classOf(text.charCodeAt(at)) !== (at < start + 2 ? letter : digit)) return false;
+  }
+  if (!ibanStructures.has(text.slice(start, start + 2).toUpperCase())) return false;
+  const limit = Math.min(text.length, start + lengthMax * 2);
+  let end = start + firstGroupMin;
+  while (end < limit && (isAlphanumeric(text.charCodeAt(end)) || separators.includes(text[end] as string))) end++;
+  return end === text.length;
+}
+
 export const iban: Recognizer = {
   name: 'iban',
   triggers: { tokenStart: 'ABCDEFGHIJKLMNOPQRSTUVXYZabcdefghijklmnopqrstuvxyz' },
@@ -57,5 +70,10 @@ export const iban: Recognizer = {
   examine(text, at): Span | undefined {
     if ((text.charCodeAt(at) | 32) !== smallI || !/^iban/i.test(text.slice(at, at + 4))) return ibanAt(text, at);
     return ibanAt(text, at + 4);
+  },
+  open(text, at): number | undefined {
+    const named = 'iban'.startsWith(text.slice(at, at + 4).toLowerCase());
+    if (named && text.length <= at + 4) return at;
+    return mayGoOn(text, named ? at + 4 : at) ? at : undefined;
   },
 };

@@ -7,18 +7,23 @@ import { runEnd } from '../characters.ts';
 import { word } from '../key_shapes.ts';
 import type { Recognizer, Span } from '../recognizer.ts';
 
+const opening = 'eyJ';
 const headerMin = 12;
 const headerMax = 1024;
 const partMax = 32_768;
 const dot = 0x2e;
 const headerMember = /"(?:alg|typ|enc|kid)"/;
 
+function isBeginning(text: string, at: number): boolean {
+  return opening.startsWith(text.slice(at));
+}
+
 export const jwt: Recognizer = {
   name: 'jwt',
   triggers: { tokenStart: 'e' },
   longestMatch: headerMax + 4 * (partMax + 1),
   examine(text, at): Span | number | undefined {
-    if (!text.startsWith('eyJ', at)) return undefined;
+    if (!text.startsWith(opening, at)) return undefined;
     const headerEnd = runEnd(text, at, word, headerMax);
     if (text.charCodeAt(headerEnd) !== dot || headerEnd - at < headerMin) return undefined;
     if (!headerMember.test(Buffer.from(text.slice(at, headerEnd), 'base64url').toString('latin1'))) return undefined;
@@ -34,5 +39,17 @@ export const jwt: Recognizer = {
     const end = ends[parts - 1];
     if (end === undefined || (parts === 3 && (ends[1] as number) === headerEnd + 1)) return undefined;
     return { start: at, end, type: 'jwt', confidence: 0.99 };
+  },
+  open(text, at): number | undefined {
+    if (!text.startsWith(opening, at))
+      return at + opening.length > text.length && isBeginning(text, at) ? at : undefined;
+    let end = runEnd(text, at, word, headerMax);
+    if (end === text.length) return at;
+    if (!headerMember.test(Buffer.from(text.slice(at, end), 'base64url').toString('latin1'))) return undefined;
+    for (let parts = 1; parts < 5 && text.charCodeAt(end) === dot; parts++) {
+      end = runEnd(text, end + 1, word, partMax);
+      if (end === text.length) return at;
+    }
+    return undefined;
   },
 };

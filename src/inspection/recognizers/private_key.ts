@@ -15,21 +15,40 @@ const bodyMin = 40;
 // Headers (`Proc-Type: 4,ENCRYPTED`) stand in the body too; a dash only inside them, never five in a row.
 const body = charset(`${alphanumerics}+/=\n\r\t :,.()`);
 const hyphen = 0x2d;
+/** Lengths that the two lines around a key never exceed. */
+const labelMax = begin.length + 64;
+const endMax = 88;
+
+/** Where the body that begins at `from` ends. */
+function bodyEnd(text: string, from: number): number {
+  let to = from;
+  do to = runEnd(text, text.charCodeAt(to) === hyphen ? to + 1 : to, body, bodyMax);
+  while (to - from < bodyMax && text.charCodeAt(to) === hyphen && text.charCodeAt(to + 1) !== hyphen);
+  return to;
+}
 
 export const privateKey: Recognizer = {
   name: 'private_key',
   triggers: { anywhere: '-' },
-  longestMatch: begin.length + 56 + bodyMax + 72,
+  longestMatch: labelMax + 2 * bodyMax + endMax,
   examine(text, at): Span | number | undefined {
     if (!text.startsWith(begin, at)) return undefined;
     label.lastIndex = at;
     if (!label.test(text)) return undefined;
     const from = label.lastIndex;
-    let to = from;
-    do to = runEnd(text, text.charCodeAt(to) === hyphen ? to + 1 : to, body, bodyMax);
-    while (to - from < bodyMax && text.charCodeAt(to) === hyphen && text.charCodeAt(to + 1) !== hyphen);
+    const to = bodyEnd(text, from);
     if (to - from < bodyMin) return from;
     end.lastIndex = to;
     return { start: at, end: end.test(text) ? end.lastIndex : to, type: 'private_key', confidence: 0.99 };
+  },
+  open(text, at): number | undefined {
+    if (!text.startsWith(begin, at)) return begin.startsWith(text.slice(at)) ? at : undefined;
+    label.lastIndex = at;
+    if (!label.test(text)) return text.length < at + labelMax ? at : undefined;
+    const to = bodyEnd(text, label.lastIndex);
+    if (to === text.length) return at;
+    end.lastIndex = to;
+    if (end.test(text)) return end.lastIndex === text.length ? at : undefined;
+    return text.charCodeAt(to) === hyphen && text.length < to + endMax ? at : undefined;
   },
 };

@@ -29,7 +29,7 @@ const overrides = [
 ];
 
 /** Begins the `type` of every problem document; the code of the denial ends it (RFC 9457 §3.1.1). */
-export const problemTypes = 'https://tollgate.dev/denials/';
+export const problemTypes = 'urn:tollgate:denial:';
 
 export const http: Dialect = {
   name: 'http',

@@ -53,6 +53,7 @@ export function recordOf(clock: Clock, budget: Partial<Spending> = {}, agent = '
     id: newId(clock, 'task'),
     tenant: 'acme',
     agent: { id: agent, issuer: 'i', tenant: 'acme', cloud: 'azure', claims: {}, actors: [], verifiedAtMs: nowMs },
+    ancestors: [],
     createdAtMs: nowMs,
     expiresAtMs: nowMs + 3_600_000,
     budget: { ...noLimit, ...budget },

@@ -3,9 +3,20 @@
  * arguments, so that the target reads what the policy read; JSON and text bodies keep their bytes unless an obligation
  * changed them. Pointers into the payload are pointers into the arguments: `/body/customer/email`.
  */
-import type { Answer, AnswerHead, Frame, Json, JsonObject, OutboundRequest, Payload, Segment } from '../../../call.ts';
+import type {
+  Answer,
+  AnswerHead,
+  AnswerStream,
+  Frame,
+  Json,
+  JsonObject,
+  OutboundRequest,
+  Payload,
+  Segment,
+} from '../../../call.ts';
 import { type Denial, deny, type Reason } from '../../../denial.ts';
 import { AnswerBody } from '../../answer.ts';
+import { brokenCharacterBytes, silentFrame, textFrame } from '../../frame.ts';
 import { isJsonType, isTextType, parseMediaType } from '../../media.ts';
 import { EditableJson } from '../../segments.ts';
 import { type Arguments, writeHeaders, writePlace } from './arguments.ts';
@@ -99,15 +110,9 @@ export class HttpPayload implements Payload {
     return new HttpAnswer(head, body);
   }
 
-  /** The bytes as they come; text among them as `text` events, with what is left of a split character later. */
-  async *readStream(head: AnswerHead, body: AsyncIterable<Uint8Array>): AsyncGenerator<Frame> {
-    const type = parseMediaType(head.headers['content-type'] ?? '')?.type ?? 'text/plain';
-    const decoder = isTextType(type) || isJsonType(type) ? new TextDecoder() : null;
-    for await (const bytes of body) {
-      const text = decoder?.decode(bytes, { stream: true }) ?? '';
-      yield { bytes, events: text === '' ? [] : [{ type: 'text', text }] };
-    }
-    yield { bytes: new Uint8Array(0), events: [{ type: 'end', reason: 'stop' }] };
+  /** The bytes as they come; where they are text, cut between characters. No tool call is asked to stream. */
+  readStream(head: AnswerHead, body: AsyncIterable<Uint8Array>): AnswerStream {
+    return { [Symbol.asyncIterator]: () => readFrames(head, body), cut: () => Buffer.alloc(0) };
   }
 
   #encodeBody(): Buffer | null {
@@ -135,6 +140,20 @@ export class HttpPayload implements Payload {
   #values(place: Parameter['place']): JsonObject {
     return (objectIn(this.args[place]) ?? {}) as JsonObject;
   }
+}
+
+async function* readFrames(head: AnswerHead, body: AsyncIterable<Uint8Array>): AsyncGenerator<Frame> {
+  const type = parseMediaType(head.headers['content-type'] ?? '')?.type ?? 'text/plain';
+  const isText = isTextType(type) || isJsonType(type);
+  let rest: Buffer = Buffer.alloc(0);
+  for await (const chunk of body) {
+    const bytes: Buffer = rest.length === 0 ? Buffer.from(chunk) : Buffer.concat([rest, chunk]);
+    const whole = bytes.length - (isText ? brokenCharacterBytes(bytes) : 0);
+    rest = bytes.subarray(whole);
+    yield isText ? textFrame(bytes.subarray(0, whole)) : silentFrame(bytes);
+  }
+  if (rest.length > 0) yield textFrame(rest);
+  yield silentFrame(Buffer.alloc(0), [{ type: 'end', reason: 'stop' }]);
 }
 
 function contentTypeOf({ type, kind }: BodyForm): string {

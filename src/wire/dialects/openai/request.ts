@@ -6,7 +6,7 @@
 import type {
   Answer,
   AnswerHead,
-  Frame,
+  AnswerStream,
   Json,
   JsonObject,
   ModelAsk,
@@ -23,7 +23,7 @@ import { objectOf, readAsk } from './ask.ts';
 import { chatFaults } from './faults.ts';
 import { readChatStream } from './stream.ts';
 
-/** Not arguments but content (design §5): the policy sees findings of it, not the text. */
+/** Not arguments but content: the policy sees findings of it, not the text. */
 const contentFields = ['messages', 'tools', 'functions'];
 
 export class ChatPayload implements Payload {
@@ -111,7 +111,7 @@ export class ChatPayload implements Payload {
     return new ChatAnswer(this.#route, head, body);
   }
 
-  readStream(head: AnswerHead, body: AsyncIterable<Uint8Array>): AsyncIterable<Frame> {
+  readStream(head: AnswerHead, body: AsyncIterable<Uint8Array>): AnswerStream {
     return readChatStream(head, body, { route: this.#route, usage: this.#asksUsage() });
   }
 

@@ -1,22 +1,16 @@
 /**
- * A streamed chat completion, frame by frame. Frames keep their bytes but for `model`, and for the usage that only the
- * gate asked for. A stream ends with one `end` event: the model's finish reason, or `error` where the target sent an
- * error frame, which goes on to the agent. A stream that stops in the middle or is not one of chat chunks throws
- * `StreamBroken`, and its last bytes are held back.
+ * A streamed chat completion, frame by frame. A stream ends with one `end` event: the model's finish reason, or `error`
+ * where the target sent an error frame, which goes on to the agent. A stream that stops in the middle or is not one of
+ * chat chunks throws `StreamBroken`, and its last bytes are held back.
  */
-import type { AnswerHead, Frame, Json, JsonObject, StreamEvent } from '../../../call.ts';
+import type { AnswerHead, AnswerStream, Frame, Json, JsonObject, StreamCut, StreamEvent } from '../../../call.ts';
+import { silentFrame } from '../../frame.ts';
 import { parseAnswerJson } from '../../json.ts';
 import { parseMediaType } from '../../media.ts';
-import { withMembers } from '../../members.ts';
 import { type SseEvent, SseParser, sseEvent } from '../../sse.ts';
 import { ChatAnswer, readUsage } from './answer.ts';
 import { listOf, objectOf, textOf } from './ask.ts';
-
-export interface StreamSettings {
-  readonly route: string;
-  /** Whether the client asked for usage itself. */
-  readonly usage: boolean;
-}
+import { ChunkFrame, type ChunkSettings } from './chunk.ts';
 
 /** Longest answer to a streaming request that is not a stream. */
 const plainAnswerBytesMax = 8 * 1024 * 1024;
@@ -24,6 +18,8 @@ const plainAnswerBytesMax = 8 * 1024 * 1024;
 const tailBytesMax = 64 * 1024;
 /** How many proposals of one answer are told apart. */
 const proposalsMax = 1024;
+/** How many choices of one answer are told apart (the limit of the provider). */
+const choicesMax = 128;
 
 /** The target broke off or sent what is not a chat stream. */
 export class StreamBroken extends Error {
@@ -33,20 +29,32 @@ export class StreamBroken extends Error {
 const nothing = new Uint8Array(0);
 
 /**
- * Reads the answer to a request with `stream: true`. What `body` throws is passed on.
- * @throws StreamBroken
+ * Reads the answer to a request with `stream: true`. What `body` throws is passed on; what is no chat stream ends the
+ * iteration with `StreamBroken`.
  */
-export async function* readChatStream(
+export function readChatStream(
   head: AnswerHead,
   body: AsyncIterable<Uint8Array>,
-  settings: StreamSettings,
+  settings: ChunkSettings,
+): AnswerStream {
+  const reader = new ChunkReader(settings);
+  return {
+    [Symbol.asyncIterator]: () => frames(head, body, settings, reader),
+    cut: (why) => reader.cut(why),
+  };
+}
+
+async function* frames(
+  head: AnswerHead,
+  body: AsyncIterable<Uint8Array>,
+  settings: ChunkSettings,
+  reader: ChunkReader,
 ): AsyncGenerator<Frame> {
   if (parseMediaType(head.headers['content-type'] ?? '')?.type !== 'text/event-stream') {
     yield await readPlain(head, body, settings);
     return;
   }
   const parser = new SseParser();
-  const reader = new ChunkReader(settings);
   let tailBytes = 0;
   for await (const chunk of body) {
     if (reader.ended) {
@@ -67,10 +75,14 @@ export async function* readChatStream(
 class ChunkReader {
   ended = false;
   finishReason: string | null = null;
-  readonly #settings: StreamSettings;
+  readonly #settings: ChunkSettings;
   readonly #proposals = new Map<string, number>();
+  /** The choices begun, and whether each has its finish reason. */
+  readonly #choices = new Map<number, boolean>();
+  /** What every chunk of an answer repeats, as the last one said it. */
+  #base: JsonObject = {};
 
-  constructor(settings: StreamSettings) {
+  constructor(settings: ChunkSettings) {
     this.#settings = settings;
   }
 
@@ -78,60 +90,57 @@ class ChunkReader {
   end(bytes: Uint8Array = nothing): Frame {
     if (this.finishReason === null) throw new StreamBroken('the target broke off in the middle of its answer');
     this.ended = true;
-    return { bytes, events: [{ type: 'end', reason: this.finishReason }] };
+    return silentFrame(bytes, [{ type: 'end', reason: this.finishReason }]);
   }
 
   read(event: SseEvent): Frame {
-    if (event.data === null) return { bytes: event.raw, events: [] };
+    if (event.data === null) return silentFrame(event.raw);
     if (event.data.trim() === '[DONE]') return this.end(event.raw);
     const parsed = parseAnswerJson(Buffer.from(event.data));
     const chunk = parsed?.value;
-    if (typeof chunk !== 'object' || chunk === null || Array.isArray(chunk)) {
+    if (parsed === undefined || typeof chunk !== 'object' || chunk === null || Array.isArray(chunk)) {
       throw new StreamBroken('the target sent a chunk that cannot be read');
     }
-    const object = chunk as JsonObject;
-    if (object.error !== undefined && object.error !== null) {
+    const { error } = chunk as JsonObject;
+    if (error !== undefined && error !== null) {
       this.ended = true;
-      const text = textsOf(object.error).join('\n');
-      return {
-        bytes: event.raw,
-        events: [
-          { type: 'text', text },
-          { type: 'end', reason: 'error' },
-        ],
-      };
+      return new ChunkFrame(event, parsed, this.#settings, (said) => [
+        { type: 'text', text: textsOf(said.error as Json).join('\n') },
+        { type: 'end', reason: 'error' },
+      ]);
     }
-    const events = this.#events(object);
-    return { bytes: this.#bytes(event, object), events };
+    const { id, created, system_fingerprint } = chunk as JsonObject;
+    this.#base = { ...(id === undefined ? {} : { id }), ...(created === undefined ? {} : { created }) };
+    if (system_fingerprint !== undefined) this.#base = { ...this.#base, system_fingerprint };
+    return new ChunkFrame(event, parsed, this.#settings, (said) => this.#events(said));
   }
 
-  #bytes(event: SseEvent, chunk: JsonObject): Uint8Array {
-    const data = event.data as string;
-    const changes: Record<string, string | null> = {};
-    const { route, usage } = this.#settings;
-    if (typeof chunk.model === 'string' && chunk.model !== route) changes.model = JSON.stringify(route);
-    if (!usage && chunk.usage !== undefined) {
-      // The chunk that only the gate asked for; on the others the provider sends `usage: null` because of it.
-      if (chunk.usage !== null && listOf(chunk.choices).length === 0) return nothing;
-      changes.usage = null;
+  /** Every choice that was not over ends as if the model had come to its limit; then usage, and the end mark. */
+  cut({ code, message, usage }: StreamCut): Uint8Array {
+    this.ended = true;
+    const base = { ...this.#base, object: 'chat.completion.chunk', model: this.#settings.route };
+    const open = [...this.#choices].filter(([, finished]) => !finished).map(([index]) => index);
+    const choices = (open.length === 0 ? [0] : open).map((index) => ({ index, delta: {}, finish_reason: 'length' }));
+    const parts = [sseEvent(JSON.stringify({ ...base, choices, tollgate: { code, message } }))];
+    if (this.#settings.usage) {
+      const { inputTokens: prompt_tokens, outputTokens: completion_tokens } = usage;
+      const total_tokens = prompt_tokens + completion_tokens;
+      const counted = { prompt_tokens, completion_tokens, total_tokens };
+      parts.push(sseEvent(JSON.stringify({ ...base, choices: [], usage: counted })));
     }
-    if (Object.keys(changes).length === 0) return event.raw;
-    const changed = withMembers(data, changes);
-    const at = event.dataLines === 1 ? event.raw.lastIndexOf(data) : -1;
-    if (at === -1) return sseEvent(changed);
-    return Buffer.concat([
-      event.raw.subarray(0, at),
-      Buffer.from(changed),
-      event.raw.subarray(at + Buffer.byteLength(data)),
-    ]);
+    return Buffer.concat([...parts, sseEvent('[DONE]')]);
   }
 
   #events(chunk: JsonObject): StreamEvent[] {
     const events: StreamEvent[] = [];
     for (const item of listOf(chunk.choices)) {
       const choice = objectOf(item);
-      this.#delta(typeof choice.index === 'number' ? choice.index : 0, objectOf(choice.delta), events);
+      const index = typeof choice.index === 'number' ? choice.index : 0;
+      this.#delta(index, objectOf(choice.delta), events);
       const reason = textOf(choice.finish_reason);
+      if (this.#choices.size < choicesMax || this.#choices.has(index)) {
+        this.#choices.set(index, reason !== '' || this.#choices.get(index) === true);
+      }
       // Of several choices the one that was cut short says more.
       if (reason !== '' && this.finishReason !== 'length') this.finishReason = reason;
     }
@@ -187,7 +196,7 @@ function textsOf(value: Json): string[] {
 }
 
 /** The answer of a target that did not stream, as one frame with all that it means. */
-async function readPlain(head: AnswerHead, body: AsyncIterable<Uint8Array>, settings: StreamSettings): Promise<Frame> {
+async function readPlain(head: AnswerHead, body: AsyncIterable<Uint8Array>, settings: ChunkSettings): Promise<Frame> {
   const chunks: Uint8Array[] = [];
   let length = 0;
   for await (const chunk of body) {
@@ -195,12 +204,27 @@ async function readPlain(head: AnswerHead, body: AsyncIterable<Uint8Array>, sett
     if (length > plainAnswerBytesMax) throw new StreamBroken('the target sent an answer that is too long');
     chunks.push(chunk);
   }
-  const answer = new ChatAnswer(settings.route, head, Buffer.concat(chunks));
-  const events: StreamEvent[] = answer.segments().map(({ text }) => ({ type: 'text', text }));
+  return plainFrame(new ChatAnswer(settings.route, head, Buffer.concat(chunks)));
+}
+
+function plainFrame(answer: ChatAnswer): Frame {
+  const segments = answer.segments();
+  const events: StreamEvent[] = segments.map(({ text }) => ({ type: 'text', text }));
   for (const [index, { id, name, arguments: text }] of answer.proposals.entries()) {
     events.push({ type: 'tool_arguments', index, id, name, text });
   }
   if (answer.usage !== null) events.push({ type: 'usage', usage: answer.usage });
   events.push({ type: 'end', reason: answer.finishReason ?? 'error' });
-  return { bytes: answer.encode().body, events };
+  return {
+    bytes: answer.encode().body,
+    events,
+    pieces: () => segments.map(({ where, text }) => ({ where, text, reading: 'whole' })),
+    rewrite: (texts) => {
+      segments.forEach((segment, index) => {
+        const text = texts[index];
+        if (text !== undefined && text !== segment.text) segment.write(text);
+      });
+      return plainFrame(answer);
+    },
+  };
 }

@@ -291,7 +291,7 @@ test('a denial is a problem document with all members', () => {
   assert.deepEqual(
     [problem.type, problem.title, problem.status, problem.detail, problem.code, problem.task_id, problem.allowed],
     [
-      'https://tollgate.dev/denials/operation_unknown',
+      'urn:tollgate:denial:operation_unknown',
       'There is no such operation',
       404,
       'no such thing',
