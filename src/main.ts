@@ -2,15 +2,20 @@
  * The composition root: config → store → rooms → pipeline → servers. It decides nothing; `assembly/` hands each room
  * what it needs of another, so that rooms never import each other.
  */
-import { openParts } from './assembly/parts.ts';
-import { planesOf } from './assembly/planes.ts';
+import { type Edition, Editions } from './assembly/editions.ts';
+import { Lease } from './assembly/lease.ts';
+import { type EditionSource, type Foundation, openFoundation, openParts } from './assembly/parts.ts';
+import { dataPlaneOf, planesOf, readinessOf } from './assembly/planes.ts';
+import { type ReloadCause, type Reloaded, Reloader } from './assembly/reload.ts';
 import { roomsOf } from './assembly/rooms.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { ConfigFault } from './config/document.ts';
-import { type Loaded, loadConfig } from './config/load.ts';
+import { configValidator, type Loaded, loadConfig } from './config/load.ts';
+import { ConfigWatch } from './config/watch.ts';
 import { Pipeline, type Rooms } from './pipeline.ts';
 import { RouteTable, RouteTableFaulty } from './route/table.ts';
 import { adminTokenFile } from './server/admin-token.ts';
+import type { Readiness } from './server/readiness.ts';
 import { within } from './stage.ts';
 import { type Log, openLog } from './telemetry/log.ts';
 import { operationSources } from './wire/dialects/index.ts';
@@ -36,6 +41,8 @@ export interface Gate {
   readonly adminToken: string;
   readonly adminTokenFile: string;
   readonly dataDir: string;
+  /** Puts the configuration in force as it stands in its files now, without a dropped request. Never rejects. */
+  reload(cause: ReloadCause): Promise<Reloaded>;
   /** Takes nothing new, lets what runs end within `limits.drain_ms`, and closes everything. Rejects if a part hangs. */
   close(): Promise<void>;
 }
@@ -50,12 +57,12 @@ export class ConfigFaults extends Error {
   }
 }
 
-function buildTable({ config, openapi, fault }: Loaded): RouteTable {
+function buildTable({ config, openapi, fault }: Loaded): RouteTable | { readonly faults: readonly ConfigFault[] } {
   try {
     return RouteTable.build({ routes: config.routes, sources: operationSources, openapi });
   } catch (error) {
     if (!(error instanceof RouteTableFaulty)) throw error;
-    throw new ConfigFaults(error.faults.map(({ pointer, message }) => fault(pointer, message)));
+    return { faults: error.faults.map(({ pointer, message }) => fault(pointer, message)) };
   }
 }
 
@@ -66,14 +73,10 @@ export async function checkConfig(
 ): Promise<{ faults: readonly ConfigFault[] } | { routes: number; operations: number; issuers: number }> {
   const loaded = await loadConfig(configFile, env);
   if ('faults' in loaded) return loaded;
-  try {
-    const table = buildTable(loaded);
-    const { routes, issuers } = loaded.config;
-    return { routes: routes.length, operations: table.all().length, issuers: issuers.length };
-  } catch (error) {
-    if (error instanceof ConfigFaults) return { faults: error.faults };
-    throw error;
-  }
+  const table = buildTable(loaded);
+  if ('faults' in table) return table;
+  const { routes, issuers } = loaded.config;
+  return { routes: routes.length, operations: table.all().length, issuers: issuers.length };
 }
 
 /**
@@ -81,33 +84,86 @@ export async function checkConfig(
  * opening; then everything that was open is closed again.
  */
 export async function startGate(options: StartOptions): Promise<Gate> {
-  const loaded = await loadConfig(options.configFile, options.env);
+  const validator = configValidator();
+  const loaded = await loadConfig(options.configFile, options.env, validator);
   if ('faults' in loaded) throw new ConfigFaults(loaded.faults);
   const table = buildTable(loaded);
+  if ('faults' in table) throw new ConfigFaults(table.faults);
   const { config } = loaded;
-  const clock = options.clock ?? systemClock();
-  const log = options.log ?? openLog(config.telemetry.log);
+  const { env, clock = systemClock(), log = openLog(config.telemetry.log) } = options;
 
   await using opened = new AsyncDisposableStack();
-  const parts = await openParts({ loaded, table, env: options.env, clock, log }, opened);
-  const own = roomsOf(parts);
-  const rooms = options.alterRooms?.(own) ?? own;
-  const { stage_ms: stageMs, answer_bytes: answerBytesMax } = config.limits;
-  const planes = planesOf(parts, new Pipeline({ rooms, clock, stageMs, answerBytesMax, faulted: parts.faulted }));
+  const kindOf = (operation: string) => editions.current.parts.table.get(operation)?.kind;
+  const foundation = await openFoundation({ config, env, clock, log, kindOf }, opened);
+  const { faulted, keys, keyDirectory } = foundation;
+  const editions = opened.use(new Editions(faulted));
+  const readiness = readinessOf(foundation, () => editions.current.parts.policy.healthy());
+  const underWay = () => editions.underWay;
+  const build = (source: EditionSource, before?: Edition) =>
+    openEdition({ foundation, source, before, readiness, underWay, alterRooms: options.alterRooms });
+  editions.replace(await build({ loaded, table }));
+  // Only clouds that federate the gate need this key, and it takes a second to make: not on the way up.
+  const federation = keys
+    .prepareFederation()
+    .then(() => keyDirectory.publish())
+    .catch((fault: unknown) => faulted('identity', fault));
+  opened.defer(() => federation);
+  const planes = planesOf(foundation, editions, readiness, loaded.tls);
   await planes.open();
   opened.defer(() => planes.close());
-  // Only clouds that federate the gate need this key, and it takes a second to make: not on the way up.
-  const federation = parts.keys.prepareFederation().catch((fault: unknown) => parts.faulted('identity', fault));
-  opened.defer(() => federation);
+  const reloader = new Reloader(
+    {
+      ...{ foundation, editions, planes, tableOf: buildTable },
+      load: () => loadConfig(options.configFile, env, validator),
+      build: (changed, changedTable, before) => build({ loaded: changed, table: changedTable }, before),
+    },
+    loaded,
+  );
+  const watch = opened.use(
+    new ConfigWatch({ clock, files: () => reloader.files, changed: () => reloader.reload('files') }),
+  );
+  await watch.open();
 
-  log('info', 'the gate is up', { agents: planes.url, people: planes.adminUrl, ...parts.policy.active });
+  log('info', 'the gate is up', {
+    agents: planes.url,
+    people: planes.adminUrl,
+    ...editions.current.parts.policy.active,
+  });
   const { url, adminUrl } = planes;
   const dataDir = config.gateway.data_dir;
   const held = opened.move();
   return {
     ...{ url, adminUrl, dataDir },
-    adminToken: parts.adminToken,
+    adminToken: foundation.adminToken,
     adminTokenFile: adminTokenFile(dataDir),
-    close: () => within(clock, config.limits.drain_ms + closingMs, held.disposeAsync()),
+    reload: (cause) => reloader.reload(cause),
+    close: () => within(clock, editions.current.parts.config.limits.drain_ms + closingMs, held.disposeAsync()),
   };
+}
+
+interface EditionMaterials {
+  readonly foundation: Foundation;
+  readonly source: EditionSource;
+  readonly before: Edition | undefined;
+  readonly readiness: Readiness;
+  readonly underWay: () => number;
+  readonly alterRooms: StartOptions['alterRooms'];
+}
+
+/** Everything that follows from one configuration; what is open when a part of it fails is closed again. */
+async function openEdition(materials: EditionMaterials): Promise<Edition> {
+  const { foundation, source, before, readiness, underWay, alterRooms } = materials;
+  const lease = new Lease(before?.lease);
+  try {
+    const parts = await openParts(foundation, source, lease.take);
+    const own = roomsOf(parts);
+    const rooms = alterRooms?.(own) ?? own;
+    const { stage_ms: stageMs, answer_bytes: answerBytesMax } = parts.config.limits;
+    const { clock, faulted } = foundation;
+    const pipeline = new Pipeline({ rooms, clock, stageMs, answerBytesMax, faulted });
+    return { source, parts, lease, ...dataPlaneOf(parts, pipeline, { readiness, underWay }) };
+  } catch (fault) {
+    await lease[Symbol.asyncDispose]();
+    throw fault;
+  }
 }

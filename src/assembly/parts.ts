@@ -1,17 +1,20 @@
 /**
- * The parts of a gate that hold something (keys, store, trail, policies, connections), opened in the order they need
- * each other and closed the other way round, and the rooms' objects that need nothing but them.
+ * The parts of a gate that hold something, in two kinds. The foundation (keys, store, trail) is opened once, in the
+ * order its members need each other, and closed the other way round. What follows from the configuration (policies,
+ * connections, breakers, recognizers) belongs to one edition of it, and goes when that edition's last call has ended.
  */
 import { findOpa } from '../../scripts/opa.js';
 import { Sampler } from '../audit/sampler.ts';
-import { recordRest } from '../audit/stage.ts';
+import { recordPolicy, recordRest } from '../audit/stage.ts';
 import { AuditTrail } from '../audit/trail.ts';
 import { TargetBreakers } from '../breaker/target.ts';
 import { type TaskBalance, taskBalance } from '../budget/balances.ts';
-import type { Json, TaskRecord } from '../call.ts';
+import { LateSettlements } from '../budget/late-settlement.ts';
+import type { CallKind, Json, TaskRecord } from '../call.ts';
 import type { Clock } from '../clock.ts';
 import type { Loaded } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
+import { KeyDirectory } from '../identity/key-directory.ts';
 import { GateKeys } from '../identity/keys.ts';
 import { TaskTokens } from '../identity/task-token.ts';
 import { TxnTokens } from '../identity/txn-token.ts';
@@ -27,96 +30,162 @@ import { RunningCalls } from '../task/running.ts';
 import type { TaskStages } from '../task/stage.ts';
 import { Tasks } from '../task/tasks.ts';
 import type { Log } from '../telemetry/log.ts';
+import type { Telemetry } from '../telemetry/telemetry.ts';
 import { allowedHost, Dialer } from '../upstream/dialer.ts';
+import type { Take } from './lease.ts';
+import { openTelemetry } from './telemetry.ts';
 
-/** What the parts are made from. */
+/** What the foundation is made from. */
 export interface Materials {
-  readonly loaded: Loaded;
-  readonly table: RouteTable;
+  readonly config: Config;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly clock: Clock;
   readonly log: Log;
+  /** The kind of an operation in the configuration that is in force. */
+  readonly kindOf: (operation: string) => CallKind | undefined;
 }
 
-export interface Parts extends Omit<Materials, 'loaded' | 'env'> {
-  readonly config: Config;
+/** What stays as long as the gate is up, whatever becomes of its configuration. */
+export interface Foundation extends Omit<Materials, 'config' | 'kindOf'> {
   readonly publicUrl: string;
   readonly place: { readonly id: string; readonly cloud: string; readonly region: string };
   readonly faulted: (where: string, fault: unknown) => void;
   readonly adminToken: string;
   readonly keys: GateKeys;
+  readonly keyDirectory: KeyDirectory;
   readonly store: Store;
+  readonly settlements: LateSettlements;
   readonly trail: AuditTrail;
   readonly sampler: Sampler;
-  readonly policy: PolicyEngine;
-  readonly dialer: Dialer;
-  readonly breakers: TargetBreakers;
+  readonly telemetry: Telemetry;
   readonly running: RunningCalls;
-  readonly inspector: Inspector;
-  /** A value with personal data and secrets taken out, for what is recorded. */
-  readonly redact: (value: Json) => Json;
   readonly tasks: Tasks;
   readonly taskTokens: TaskTokens;
   readonly txnTokens: TxnTokens;
-  readonly workloads: WorkloadVerifier;
   readonly balanceOf: (record: TaskRecord) => Promise<TaskBalance>;
+}
+
+/** Everything that the calls of one edition of the configuration are made with. */
+export interface Parts extends Foundation {
+  readonly config: Config;
+  readonly table: RouteTable;
+  readonly policy: PolicyEngine;
+  /** The way to targets. */
+  readonly dialer: Dialer;
+  readonly breakers: TargetBreakers;
+  readonly inspector: Inspector;
+  /** A value with personal data and secrets taken out, for what is recorded. */
+  readonly redact: (value: Json) => Json;
+  readonly workloads: WorkloadVerifier;
   readonly stages: TaskStages;
 }
 
-/** Opens every part; what is open when one of them fails is closed by `opened`. */
-export async function openParts(materials: Materials, opened: AsyncDisposableStack): Promise<Parts> {
-  const { loaded, table, env, clock, log } = materials;
-  const { config, directory } = loaded;
-  const { gateway, limits } = config;
+/** Opens every part of the foundation; what is open when one of them fails is closed by `opened`. */
+export async function openFoundation(materials: Materials, opened: AsyncDisposableStack): Promise<Foundation> {
+  const { config, env, clock, log, kindOf } = materials;
+  const { gateway } = config;
   const dataDir = gateway.data_dir;
   const publicUrl = publicUrlOf(gateway);
   const place = { id: gateway.id, cloud: gateway.cloud, region: gateway.region };
 
   const adminToken = await openAdminToken(dataDir, clock);
+  const telemetry = await openTelemetry({ config, place, clock, log }, opened);
   const keys = opened.use(new GateKeys({ dataDir, gatewayId: gateway.id, clock }));
   await keys.open();
-  const store = opened.use(createStore(config.store, { clock }));
+  const onConnectionFault = (fault: unknown) => log('warn', 'the connection to the store failed', { fault });
+  const store = opened.use(createStore(config.store, { clock, onConnectionFault }));
   await store.open();
+  const settlements = opened.use(new LateSettlements({ store, clock, log }));
+  const faulted = (where: string, fault: unknown) =>
+    log('error', 'a part of the gate is at fault', { where, fault: textOf(fault) });
+  const keyDirectory = opened.use(new KeyDirectory({ keys, gatewayId: gateway.id, store, clock, faulted }));
+  await keyDirectory.open();
   const signer = keys.auditSigner();
-  const kindOf = (operation: string) => table.get(operation)?.kind;
   const trail = opened.use(
     new AuditTrail({ config: config.audit, dataDir, gateway: place, signer, clock, log, kindOf }),
   );
   await trail.open();
   const sampler = new Sampler(clock, config.audit.refusals_per_second);
   opened.defer(() => recordRest(trail, sampler));
-  const opa = () => findOpa({ env, log: (line) => log('info', line) });
-  const policy = opened.use(
-    new PolicyEngine({ config: config.policy, baseDir: directory, dataDir, opa, gateway: place, clock, log }),
-  );
-  await policy.open();
-  const dialer = opened.use(new Dialer({ clock, allow: outboundUrls(config, table).map(allowedHost) }));
-  const breakers = opened.use(new TargetBreakers({ config: config.breaker, clock }));
-  const running = opened.use(new RunningCalls(store));
-  await running.open();
-
-  const inspector = new Inspector(config.inspection);
   const tasks = new Tasks({ store, clock });
-  const balanceOf = (record: TaskRecord) => taskBalance(store, record, clock.nowMs());
+  const running = opened.use(new RunningCalls({ store, tasks, clock, lostMs: config.limits.store_lost_ms }));
+  await running.open();
+  return {
+    ...{ env, clock, log, publicUrl, place, faulted, adminToken, keys, keyDirectory, store, trail, sampler, running },
+    ...{ telemetry, settlements, tasks },
+    taskTokens: new TaskTokens({ keys: keyDirectory, publicUrl, clock }),
+    txnTokens: new TxnTokens({ keys, trustDomain: gateway.trust_domain, publicUrl, gateway: place, clock }),
+    balanceOf: (record) => taskBalance(store, record, clock.nowMs()),
+  };
+}
+
+/** The longest stream; what is read whole is bounded by `limits.answer_bytes` long before. */
+const streamBytesMax = 512 * 1_048_576;
+
+/** The configuration an edition is made from. */
+export interface EditionSource {
+  readonly loaded: Pick<Loaded, 'config' | 'directory'>;
+  readonly table: RouteTable;
+}
+
+/**
+ * The parts of one edition. `take` gives those that the edition before it has already, where the configuration they
+ * follow from has not changed: connections stay warm, circuits stay open, keys stay cached. Rejects with BundleError.
+ */
+export async function openParts(foundation: Foundation, source: EditionSource, take: Take): Promise<Parts> {
+  const { env, clock, log, place, tasks, balanceOf, trail, faulted } = foundation;
+  const { loaded, table } = source;
+  const { config, directory } = loaded;
+  const policy = await take('policy', config.policy, async () => {
+    const opa = () => findOpa({ env, log: (line) => log('info', line) });
+    const dataDir = config.gateway.data_dir;
+    const engine = new PolicyEngine({
+      config: config.policy,
+      baseDir: directory,
+      dataDir,
+      opa,
+      gateway: place,
+      clock,
+      log,
+      changed: (active) => recordPolicy(trail, active).catch((fault: unknown) => faulted('audit', fault)),
+    });
+    await engine.open();
+    return engine;
+  });
+  const dialer = await take(
+    'dialer',
+    targetUrls(table),
+    (urls) => new Dialer({ clock, allow: urls.map(allowedHost), bodyBytesMax: streamBytesMax }),
+  );
+  const issuers = await take('issuers', config.issuers, () => openIssuers(config, clock));
+  const breakers = await take('breakers', config.breaker, () => new TargetBreakers({ config: config.breaker, clock }));
+  const inspector = new Inspector(config.inspection);
+  const repeatsMax = config.task.loop.repeats;
+  return {
+    ...foundation,
+    ...{ config, table, policy, dialer, breakers, inspector, workloads: issuers.workloads },
+    redact: (value) => inspector.redactedCopy(value),
+    stages: { tasks, balanceOf, clock, repeatsMax, historyMax: config.limits.history },
+  };
+}
+
+/** The verifier with a dialer of its own: what may be asked for keys is no target, and the other way round. */
+function openIssuers(config: Config, clock: Clock) {
+  const dialer = new Dialer({ clock, allow: issuerUrls(config).map(allowedHost) });
   const fetchJson: Dialer['fetchJson'] = (url, bounds) => dialer.fetchJson(url, bounds);
   return {
-    ...{ table, clock, log, config, publicUrl, place, adminToken, keys, store, trail, sampler, policy, dialer },
-    ...{ breakers, running, inspector, tasks, balanceOf },
-    faulted: (where, fault) => log('error', 'a part of the gate is at fault', { where, fault: textOf(fault) }),
-    redact: (value) => inspector.redactedCopy(value),
-    taskTokens: new TaskTokens({ keys, publicUrl, clock }),
-    txnTokens: new TxnTokens({ keys, trustDomain: gateway.trust_domain, publicUrl, gateway: place, clock }),
     workloads: new WorkloadVerifier({ issuers: config.issuers, fetchJson, clock }),
-    stages: { tasks, balanceOf, clock, repeatsMax: config.task.loop.repeats, historyMax: limits.history },
+    [Symbol.asyncDispose]: () => dialer[Symbol.asyncDispose](),
   };
 }
 
 /** Every place the gate may dial: what the configuration names, and nothing else. */
-function outboundUrls(config: Config, table: RouteTable): string[] {
-  return [
-    ...table.routes().flatMap(({ targets }) => targets.map(({ url }) => url)),
-    ...config.issuers.flatMap(({ issuer, jwks_uri }) => [issuer, ...(jwks_uri === undefined ? [] : [jwks_uri])]),
-  ];
+function targetUrls(table: RouteTable): string[] {
+  return [...new Set(table.routes().flatMap(({ targets }) => targets.map(({ url }) => url)))].toSorted();
+}
+
+function issuerUrls(config: Config): string[] {
+  return config.issuers.flatMap(({ issuer, jwks_uri }) => [issuer, ...(jwks_uri === undefined ? [] : [jwks_uri])]);
 }
 
 function textOf(fault: unknown): string {

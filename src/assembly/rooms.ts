@@ -5,16 +5,18 @@
 import { intentStage, proposalStage, recordOutcome } from '../audit/stage.ts';
 import { attemptGuarded } from '../breaker/attempt.ts';
 import { breakerStage } from '../breaker/stage.ts';
+import { RunningCount } from '../budget/count.ts';
 import { deliveryOf, settleBudget } from '../budget/settle.ts';
 import { budgetStage } from '../budget/stage.ts';
 import type { Admitted, Answer, Arrival, Decision, Finding } from '../call.ts';
-import { type Denial, deny, isDenial } from '../denial.ts';
+import { type Denial, isDenial } from '../denial.ts';
 import { wwwAuthenticate } from '../identity/metadata.ts';
 import { identityStage } from '../identity/stage.ts';
 import { sentDigest, type TxnTokenRequest } from '../identity/txn-token.ts';
 import { inspectAnswer, obeyAnswer } from '../inspection/answer.ts';
 import type { Inspector } from '../inspection/scan.ts';
 import { obeyStage, scanStage } from '../inspection/stage.ts';
+import { StreamInspection, unmetOnStream } from '../inspection/stream.ts';
 import type { Rooms } from '../pipeline.ts';
 import { decideAnswer, decideStage, denyAnswer, enforceStage } from '../policy/stage.ts';
 import { permittedTargets } from '../route/residency.ts';
@@ -22,7 +24,7 @@ import { routeStage } from '../route/stage.ts';
 import type { RouteTable } from '../route/table.ts';
 import { encoders } from '../server/encode.ts';
 import { Ladder } from '../stage.ts';
-import { enterStage, settleTask, stillAlive, taintStage, taskStage } from '../task/stage.ts';
+import { enterStage, settleTask, stillAlive, taintStage, taintTask, taskStage } from '../task/stage.ts';
 import { createCredentials } from '../upstream/section.ts';
 import { denialOfFault, Upstream } from '../upstream/send.ts';
 import { dialects } from '../wire/dialects/index.ts';
@@ -62,7 +64,8 @@ function admissionOf(parts: Parts): Rooms['admission'] {
 
 /** The rooms as the pipeline calls them. */
 export function roomsOf(parts: Parts): Rooms {
-  const { clock, store, policy, inspector, stages, breakers, trail, redact, sampler } = parts;
+  const { clock, policy, inspector, stages, breakers, trail, redact, sampler } = parts;
+  const windowChars = parts.config.inspection.stream_window_chars;
   const upstream = new Upstream({
     dialer: parts.dialer,
     credentials: createCredentials(parts.config.credentials),
@@ -84,16 +87,25 @@ export function roomsOf(parts: Parts): Rooms {
     response: {
       inspect: (answer) => inspectAnswer(inspector, answer),
       decide: (call, head, body, findings) => decideAnswer(policy, call, head, body, findings),
-      obey: (call, answer, findings, decision) =>
-        denyAnswer(decision) ?? obeyOnReturn(inspector, answer, findings, decision, call.task.record.digestKey),
+      obey: async (call, answer, findings, decision) => {
+        const { record } = call.task;
+        const refused = denyAnswer(decision) ?? obeyOnReturn(inspector, answer, findings, decision, record.digestKey);
+        return refused ?? (await taintTask(stages, record.tenant, record, decision.obligations.taint ?? []));
+      },
+      flow: ({ task }, { obligations }) => {
+        const { digestKey } = task.record;
+        return new StreamInspection({ inspector, obligations, digestKey, windowChars });
+      },
     },
+    count: ({ reservation, resolved }) => new RunningCount(reservation, resolved.payload.model),
     settlement: {
-      budget: (call, outcome) => settleBudget(store, call, outcome.usage, outcome.target, deliveryOf(outcome)),
+      budget: (call, outcome) =>
+        settleBudget(parts.settlements, call, outcome.usage, outcome.target, deliveryOf(outcome)),
       task: (call, outcome) => settleTask(stages, call, outcome),
       audit: (call, outcome) => recordOutcome(trail, call, outcome, { redact, sampler }),
     },
     remaining: async ({ task }) => (task === undefined ? undefined : (await parts.balanceOf(task.record)).remaining),
-    running: (taskId, abort) => parts.running.enter(taskId, abort),
+    running: (call) => parts.running.enter(call.task.record, call.abort),
     ...encoders(dialects, (denial) => wwwAuthenticate(denial, parts.publicUrl)),
   };
 }
@@ -112,13 +124,13 @@ function txnTokenRequest(call: Admitted, digest: string): TxnTokenRequest {
     agent: record.agent,
     operation: call.resolved.operation.name,
     taskId: record.id,
-    rootTaskId: record.rootId,
+    rootTaskId: record.ancestors.at(-1)?.id ?? record.id,
     purpose: record.purpose,
     sentDigest: digest,
   };
 }
 
-/** What cannot be taken out of a stream that already flows is refused before its first byte. */
+/** A buffered answer is changed here; of one that streams, what cannot be met while it flows is refused. */
 function obeyOnReturn(
   inspector: Inspector,
   answer: Answer | null,
@@ -126,13 +138,7 @@ function obeyOnReturn(
   decision: Decision,
   digestKey: string,
 ): Denial | undefined {
-  if (answer !== null) {
-    const obeyed = obeyAnswer(inspector, answer, findings, decision, digestKey);
-    return isDenial(obeyed) ? obeyed : undefined;
-  }
-  const { redact, mask, hash, block, drop } = decision.obligations;
-  if ([redact, mask, hash, block, drop].every((selectors) => (selectors ?? []).length === 0)) return undefined;
-  return deny('policy_denied', 'The policy asks for changes that cannot be made to an answer that streams.', {
-    reasons: [{ code: 'obligation_unmet', message: 'Ask for the answer without streaming.' }],
-  });
+  if (answer === null) return unmetOnStream(decision.obligations);
+  const obeyed = obeyAnswer(inspector, answer, findings, decision, digestKey);
+  return isDenial(obeyed) ? obeyed : undefined;
 }

@@ -9,7 +9,8 @@ export const start: Command = {
   help: `usage: tollgate start --config FILE
 
 Starts the data plane (agents, gateway.listen) and the admin plane (people, gateway.admin), and stays up until SIGINT
-or SIGTERM: then it takes nothing new, lets running calls and streams end (limits.drain_ms), and exits 0.
+or SIGTERM: then it takes nothing new, lets running calls and streams end (limits.drain_ms), and exits 0. A change of
+FILE, or of a file that it names, is put in force without a dropped request; SIGHUP asks for it at once.
 Keys, audit trail and compiled policies lie in gateway.data_dir; the admin token in its file admin-token.
 Logs go to standard error as JSON lines.`,
   async run(argv, surroundings) {
@@ -24,6 +25,7 @@ async function serve(file: string, { env, out, err }: Surroundings): Promise<num
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.resolve(signal));
   try {
     const gate = await startGate({ configFile: file, env });
+    process.on('SIGHUP', () => void gate.reload('signal'));
     out(`tollgate is up: agents ${gate.url}, people ${gate.adminUrl} (token in ${gate.adminTokenFile})`);
     const signal = await stop.promise;
     out(`${signal}: draining`);

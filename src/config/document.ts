@@ -21,6 +21,8 @@ export interface ConfigFault {
 export interface ConfigDocument {
   readonly value: Json;
   readonly faults: readonly ConfigFault[];
+  /** Absolute paths of the files that were put in, found or not. */
+  readonly files: readonly string[];
   /** Where the value at a JSON pointer stands, or the nearest one around it. */
   place(pointer: string): { readonly line: number; readonly column: number };
 }
@@ -63,7 +65,7 @@ function nodeAt(document: Document, pointer: string): Node | null {
   return nearest;
 }
 
-function substitute(text: string, surroundings: Surroundings): { text: string; problem?: string } {
+function substitute(text: string, surroundings: Surroundings, files: string[]): { text: string; problem?: string } {
   let problem: string | undefined;
   const replaced = text.replaceAll(substitution, (whole, inside: string) => {
     const colon = inside.indexOf(':');
@@ -75,8 +77,10 @@ function substitute(text: string, surroundings: Surroundings): { text: string; p
       return value ?? whole;
     }
     if (colon > 0 && kind === 'file') {
+      const path = resolve(surroundings.directory, name);
+      files.push(path);
       try {
-        const content = readFileSync(resolve(surroundings.directory, name), 'utf8');
+        const content = readFileSync(path, 'utf8');
         if (content.length > fileBytesMax) problem = `the file ${name} is larger than ${fileBytesMax} bytes`;
         return content.replace(/\r?\n$/, '');
       } catch (fault) {
@@ -104,11 +108,12 @@ export function parseConfig(file: string, source: string, surroundings: Surround
     const { line, col } = lines.linePos(error.pos[0]);
     return { file, line, column: col, pointer: '', message: error.message.split('\n')[0] as string };
   });
-  if (faults.length > 0) return { value: null, faults, place };
+  const files: string[] = [];
+  if (faults.length > 0) return { value: null, faults, files, place };
   visit(document, {
     Scalar(_key, scalar) {
       if (typeof scalar.value !== 'string' || !scalar.value.includes('${')) return;
-      const { text, problem } = substitute(scalar.value, surroundings);
+      const { text, problem } = substitute(scalar.value, surroundings, files);
       scalar.value = text;
       if (problem !== undefined) {
         const { line, col } = lines.linePos(scalar.range?.[0] ?? 0);
@@ -116,5 +121,5 @@ export function parseConfig(file: string, source: string, surroundings: Surround
       }
     },
   });
-  return { value: document.toJS({ maxAliasCount: 100 }) as Json, faults, place };
+  return { value: document.toJS({ maxAliasCount: 100 }) as Json, faults, files, place };
 }

@@ -66,6 +66,13 @@ function messageOf(error: ErrorObject): SchemaFault {
         pointer: instancePath,
         message: `expected one of: ${(params.allowedValues as unknown[]).join(', ')}${found}`,
       };
+    case 'discriminator': {
+      const { tag, tagValue } = params as { tag: string; tagValue: unknown };
+      const branches = (error.parentSchema?.oneOf ?? []) as { properties?: Record<string, { const?: unknown }> }[];
+      const known = branches.map(({ properties }) => properties?.[tag]?.const).filter((one) => one !== undefined);
+      const message = `expected one of: ${known.join(', ')}, found ${shown(tagValue)}`;
+      return { pointer: `${instancePath}/${escapePointer(tag)}`, message };
+    }
     case 'pattern':
       return { pointer: instancePath, message: `expected text of the form ${String(params.pattern)}${found}` };
     default:

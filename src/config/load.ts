@@ -5,18 +5,21 @@
  */
 import { readFile } from 'node:fs/promises';
 import { dirname, isAbsolute, resolve } from 'node:path';
-import { Ajv2020 } from 'ajv/dist/2020.js';
+import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import { parse as parseYaml } from 'yaml';
 import { checkBudget } from '../budget/section.ts';
 import { checkIssuers } from '../identity/section.ts';
 import { checkInspection } from '../inspection/section.ts';
 import { checkRoutes } from '../route/section.ts';
 import { checkGateway, publicUrlOf } from '../server/section.ts';
+import { checkStore } from '../store/section.ts';
 import { checkTask } from '../task/section.ts';
+import { checkTelemetry } from '../telemetry/section.ts';
 import { checkCredentials } from '../upstream/section.ts';
 import { type ConfigFault, parseConfig, type Surroundings } from './document.ts';
 import { schemaFaults } from './faults.ts';
 import { type Config, configSchema } from './schema.ts';
+import { absoluteTls, readTls, type TlsOfConfig } from './tls-files.ts';
 
 export interface Loaded {
   readonly config: Config;
@@ -24,30 +27,45 @@ export interface Loaded {
   readonly directory: string;
   /** The parsed OpenAPI document of each http route, by route name. */
   readonly openapi: Readonly<Record<string, unknown>>;
+  /** What stands in the files of each plane's `tls`. */
+  readonly tls: TlsOfConfig;
+  /** Every file that was read: a change of one of them is a change of the configuration. */
+  readonly files: readonly string[];
   /** Where the value at a JSON pointer stands, for faults that only show when the rooms are built. */
   readonly fault: (pointer: string, message: string) => ConfigFault;
 }
 
-export type LoadResult = Loaded | { readonly faults: readonly ConfigFault[] };
+/** A whole configuration, or everything that is wrong; `files` are those that were looked at. */
+export type LoadResult = Loaded | { readonly faults: readonly ConfigFault[]; readonly files: readonly string[] };
 
 const openapiBytesMax = 16 * 1_048_576;
 
+export type ConfigValidator = ValidateFunction<Config>;
+
+/** The schema, compiled: it takes 100 ms in one piece, so who loads more than once makes it once. */
+export function configValidator(): ConfigValidator {
+  const ajv = new Ajv2020({ allErrors: true, useDefaults: true, strict: false, verbose: true, discriminator: true });
+  return ajv.compile<Config>(configSchema);
+}
+
 /** Loads and checks `file`. Never throws for what is in the file, or for its absence. */
-export async function loadConfig(file: string, env: Surroundings['env']): Promise<LoadResult> {
+export async function loadConfig(
+  file: string,
+  env: Surroundings['env'],
+  validate: ConfigValidator = configValidator(),
+): Promise<LoadResult> {
   const path = resolve(file);
   const directory = dirname(path);
   let source: string;
   try {
     source = await readFile(path, 'utf8');
   } catch (fault) {
-    return {
-      faults: [
-        { file, line: 0, column: 0, pointer: '', message: `the file cannot be read: ${(fault as Error).message}` },
-      ],
-    };
+    const message = `the file cannot be read: ${(fault as Error).message}`;
+    return { faults: [{ file, line: 0, column: 0, pointer: '', message }], files: [path] };
   }
   const document = parseConfig(file, source, { env, directory });
-  if (document.value === null && document.faults.length > 0) return { faults: document.faults };
+  const files = [path, ...document.files];
+  if (document.value === null && document.faults.length > 0) return { faults: document.faults, files };
   const faultAt = (pointer: string, message: string): ConfigFault => ({
     file,
     ...document.place(pointer),
@@ -56,11 +74,14 @@ export async function loadConfig(file: string, env: Surroundings['env']): Promis
   });
   const faults = [...document.faults];
   const value = document.value ?? {};
-  if (!isConfig(value, faults, faultAt)) return { faults: inOrder(faults) };
+  if (!isConfig(value, validate, faults, faultAt)) return { faults: inOrder(faults), files };
   for (const { pointer, message } of crossChecks(value)) faults.push(faultAt(pointer, message));
   const config = withAbsolutePaths(value, directory);
   const openapi = await readOpenapi(config, faults, faultAt);
-  return faults.length > 0 ? { faults: inOrder(faults) } : { config, directory, openapi, fault: faultAt };
+  files.push(...config.routes.flatMap((route) => (route.kind === 'http' ? [route.openapi] : [])));
+  const tls = await readTls(config.gateway, files, (pointer, message) => faults.push(faultAt(pointer, message)));
+  if (faults.length > 0) return { faults: inOrder(faults), files };
+  return { config, directory, openapi, tls, files, fault: faultAt };
 }
 
 /** What no schema can say, by the rooms that know. Pointers are from the root of the file. */
@@ -69,21 +90,22 @@ function crossChecks(config: Config): readonly { readonly pointer: string; reado
   return [
     ...checkGateway(config.gateway),
     ...issuerFaults.map(({ pointer, message }) => ({ pointer: `/issuers${pointer}`, message })),
-    ...checkTask(config.task),
+    ...checkTask(config.task, config.limits.history),
     ...checkBudget(config.budget),
+    ...checkStore(config.store),
     ...checkInspection(config.inspection),
     ...checkRoutes(config.routes, config.credentials),
     ...checkCredentials(config.credentials),
+    ...checkTelemetry(config.telemetry),
   ];
 }
 
 function isConfig(
   value: unknown,
+  validate: ConfigValidator,
   faults: ConfigFault[],
   faultAt: (pointer: string, message: string) => ConfigFault,
 ): value is Config {
-  const ajv = new Ajv2020({ allErrors: true, useDefaults: true, strict: false, verbose: true, discriminator: true });
-  const validate = ajv.compile<Config>(configSchema);
   if (validate(value)) return true;
   for (const { pointer, message } of schemaFaults(validate.errors ?? [])) faults.push(faultAt(pointer, message));
   return false;
@@ -93,7 +115,7 @@ function withAbsolutePaths(config: Config, directory: string): Config {
   const absolute = (path: string) => (isAbsolute(path) ? path : resolve(directory, path));
   return {
     ...config,
-    gateway: { ...config.gateway, data_dir: absolute(config.gateway.data_dir) },
+    gateway: { ...absoluteTls(config.gateway, absolute), data_dir: absolute(config.gateway.data_dir) },
     policy: { ...config.policy, bundle: absolute(config.policy.bundle) },
     routes: config.routes.map((route) =>
       route.kind === 'http' ? { ...route, openapi: absolute(route.openapi) } : route,

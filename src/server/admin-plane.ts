@@ -26,6 +26,10 @@ export interface AdminPlanePorts {
   readonly audit: {
     readonly events: (query: Query) => Promise<Json | Denial>;
     readonly story: (taskId: string) => Promise<Json | undefined>;
+    /** What was recorded apart from the events of a task: policy inputs, arguments, thoughts; redacted. */
+    readonly payloads: (taskId: string, query: Query) => Promise<Json | Denial>;
+    /** Destroys the key of a task's payloads; false if there was none. The chain still verifies. */
+    readonly erase: (taskId: string) => Promise<boolean>;
     readonly trace: (traceId: string, query: Query) => Promise<Json | Denial>;
     readonly checkpoints: (query: Query) => Promise<Json | Denial>;
     readonly exportNdjson: (query: Query) => AsyncIterable<string> | Denial;
@@ -36,10 +40,13 @@ export interface AdminPlanePorts {
     readonly document: (record: TaskRecord) => Promise<Json>;
     readonly kill: (record: TaskRecord) => Promise<TaskRecord | Denial>;
   };
+  /** What Prometheus scrapes, and the token that opens it besides the admin token; null where it is switched off. */
+  readonly metrics: { readonly exposition: () => string; readonly token: string | null } | null;
   readonly problem: (denial: Denial, members: ReturnType<typeof denialMembers>) => EncodedDenial;
   readonly faulted: (where: string, fault: unknown) => void;
 }
 
+const payloadsRoute = /^\/audit\/tasks\/([^/]+)\/payloads$/;
 const taskRoute = /^\/tasks\/([^/]+)(\/kill)?$/;
 
 export class AdminPlane {
@@ -60,8 +67,8 @@ export class AdminPlane {
     }
   }
 
-  refuse(_request: RawRequest, denial: Denial): Reply {
-    const trace = startTrace(this.#ports.clock, null, null);
+  refuse(_request: RawRequest, denial: Denial): EncodedDenial {
+    const trace = startTrace(this.#ports.clock);
     const { status, headers, body } = this.#ports.problem(denial, denialMembers(denial, { trace_id: trace.traceId }));
     return { status, headers: { ...denialHeaders(denial), ...headers, traceresponse: traceparentOf(trace) }, body };
   }
@@ -74,10 +81,17 @@ export class AdminPlane {
     if (path === '/readyz') return this.#ports.readiness.reply();
     const credential = credentialOf(request);
     if (isDenial(credential)) return credential;
+    const scrapeToken = this.#ports.metrics?.token ?? null;
+    if (path === '/metrics' && scrapeToken !== null && credential !== null && isToken(credential, scrapeToken)) {
+      return this.#metrics(method);
+    }
     if (credential === null || !isToken(credential, this.#ports.token)) {
       return deny('unauthenticated', 'Show the admin token: Authorization: Bearer <content of data_dir/admin-token>.');
     }
+    const [, ofTask] = payloadsRoute.exec(path) ?? [];
+    if (ofTask !== undefined) return this.#payloads(ofTask, request);
     if (path.startsWith('/audit/')) return method === 'GET' ? this.#audit(request) : wrongMethod('GET');
+    if (path === '/metrics') return this.#metrics(method);
     const [, id, kill] = taskRoute.exec(path) ?? [];
     if (id !== undefined) return this.#task(id, kill !== undefined, method);
     return deny('route_unknown', 'There is no such route on the admin plane.');
@@ -96,6 +110,22 @@ export class AdminPlane {
     }
     if (list === 'export' && id === undefined) return this.#export(asked);
     return deny('route_unknown', 'There is no such list of the audit trail.');
+  }
+
+  #metrics(method: string): Reply | Denial {
+    const { metrics } = this.#ports;
+    if (metrics === null) return deny('route_unknown', 'telemetry.prometheus is off.');
+    if (method !== 'GET') return wrongMethod('GET');
+    const headers = { 'content-type': 'text/plain; version=0.0.4; charset=utf-8', 'cache-control': 'no-store' };
+    return { status: 200, headers, body: Buffer.from(metrics.exposition()) };
+  }
+
+  async #payloads(taskId: string, { method, query }: RawRequest): Promise<Reply | Denial> {
+    const { payloads, erase } = this.#ports.audit;
+    if (method === 'GET') return document(await payloads(taskId, Object.fromEntries(new URLSearchParams(query))));
+    if (method !== 'DELETE') return wrongMethod('GET, DELETE');
+    if (await erase(taskId)) return jsonReply(200, { task: taskId, erased: true });
+    return deny('task_unknown', 'Nothing is kept of such a task.');
   }
 
   #export(asked: Query): Reply | Denial {

@@ -5,9 +5,11 @@
 
 import { type EventType, eventTypes } from '../audit/event.ts';
 import type { EventFilter } from '../audit/sinks/sink.ts';
+import { type PayloadKind, payloadKinds } from '../audit/task-key.ts';
 import type { AuditTrail, PageOptions } from '../audit/trail.ts';
 import { QueryInvalid } from '../audit/trail.ts';
 import type { Json } from '../call.ts';
+import type { TaskId } from '../clock.ts';
 import { type Denial, type DenialCode, denials, deny, isDenial } from '../denial.ts';
 import type { AdminPlanePorts, Query } from './admin-plane.ts';
 
@@ -19,6 +21,9 @@ export function auditQueries(trail: AuditTrail): AdminPlanePorts['audit'] {
   return {
     events: (query) => page(query, true, (filter, options) => trail.events(filter, options)),
     story: async (taskId) => (await trail.story(taskId)) as unknown as Json | undefined,
+    payloads: (taskId, query) => payloads(trail, taskId, query),
+    // Until people sign in by name, whoever holds the admin token is one operator.
+    erase: (taskId) => trail.eraseTask(taskId as TaskId, 'admin-token'),
     trace: (traceId, query) => page(query, false, (_filter, options) => trail.trace(traceId, options)),
     checkpoints: (query) => page(query, false, (_filter, options) => trail.checkpoints(options)),
     exportNdjson: (query) => stream(query, (filter) => trail.exportNdjson(filter)),
@@ -44,6 +49,29 @@ async function page(
       ...(order === undefined ? {} : { order }),
     };
     return (await find(filter, options)) as Json;
+  } catch (fault) {
+    if (fault instanceof QueryInvalid) return deny('args_invalid', `The query is not valid: ${fault.message}.`);
+    throw fault;
+  }
+}
+
+async function payloads(trail: AuditTrail, task: string, query: Query): Promise<Json | Denial> {
+  const { limit, cursor, call, kind, ...rest } = query;
+  const unknown = Object.keys(rest);
+  if (unknown.length > 0)
+    return deny('args_invalid', `There is no filter ${unknown.join(', ')}.`, { allowed: ['call', 'kind'] });
+  if (kind !== undefined && !(payloadKinds as readonly string[]).includes(kind)) {
+    return deny('args_invalid', `kind is one of: ${payloadKinds.join(', ')}.`);
+  }
+  try {
+    const found = await trail.payloads({
+      task,
+      ...(call === undefined ? {} : { call }),
+      ...(kind === undefined ? {} : { kind: kind as PayloadKind }),
+      ...(limit === undefined ? {} : { limit: Number(limit) }),
+      ...(cursor === undefined ? {} : { cursor }),
+    });
+    return found as unknown as Json;
   } catch (fault) {
     if (fault instanceof QueryInvalid) return deny('args_invalid', `The query is not valid: ${fault.message}.`);
     throw fault;

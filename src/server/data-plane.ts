@@ -2,16 +2,17 @@
  * The data plane: what agents see. Sends each request where it belongs: health, keys, the task routes, or a dialect
  * and from there up the ladder. It never throws: whatever goes wrong comes back in the shape of the surface.
  */
-import type { Arrival, JsonObject, Trace } from '../call.ts';
+import type { Arrival, JsonObject, Trace, Watch } from '../call.ts';
 import { type Clock, newId } from '../clock.ts';
-import { type Denial, type DenialCode, denialHeaders, denialMembers, deny, isDenial } from '../denial.ts';
+import { type Denial, denialHeaders, denialMembers, deny, isDenial } from '../denial.ts';
 import type { Pipeline, Reply } from '../pipeline.ts';
-import { startTrace, traceparentOf } from '../telemetry/trace.ts';
+import { type Headers, traceparentOf } from '../telemetry/trace.ts';
 import type { Dialect, EncodedDenial, RawRequest } from '../wire/dialect.ts';
 import { credentialOf } from './credential.ts';
+import { tokenPath } from './oauth-routes.ts';
 import type { Readiness } from './readiness.ts';
 import { jsonReply } from './reply.ts';
-import type { TaskContext } from './task-routes.ts';
+import { saidByPolicy, type TaskContext } from './task-routes.ts';
 
 export interface DataPlanePorts {
   readonly clock: Clock;
@@ -23,6 +24,8 @@ export interface DataPlanePorts {
     handles(path: string): boolean;
     answer(request: RawRequest, context: TaskContext): Promise<Reply | Denial>;
   };
+  /** `POST /oauth/token`; encodes its own errors. */
+  readonly oauth: { answer(request: RawRequest, context: TaskContext): Promise<Reply> };
   /** Documents by path: keys and metadata. */
   readonly documents: Readonly<Record<string, () => JsonObject>>;
   /** The models that the task of this credential may use. */
@@ -31,15 +34,25 @@ export interface DataPlanePorts {
   /** The challenge of a denial, where it has one (RFC 9728 §5.1). */
   readonly challenge: (denial: Denial) => string | undefined;
   /** Told of what was refused before anybody knew whose call it was: counted, and sampled into the trail. */
-  readonly refused: (denial: Denial, request: TaskContext, path: string) => void;
+  readonly refused: (denial: Denial, request: TaskContext) => void;
+  /** Requests under way on this plane, this one included, until their answers are gone; and the most there may be. */
+  readonly underWay: () => number;
   readonly concurrencyMax: number;
+  readonly telemetry: {
+    readonly trace: (headers: Headers) => Trace;
+    /** Watches a call from its arrival. */
+    readonly watch: (trace: Trace) => Watch;
+    /** Told of every refusal that is not a call's. */
+    readonly denied: (denial: Denial) => void;
+  };
   readonly faulted: (where: string, fault: unknown) => void;
 }
 
 const requestIdForm = /^[\x21-\x7e]{1,128}$/;
 const toolCallIdForm = /^[\x21-\x7e]{1,256}$/;
+/** Answered whatever else is refused: who asks them decides whether this gateway lives. */
+const healthPaths: ReadonlySet<string> = new Set(['/livez', '/readyz']);
 const deadlineMsMax = 600_000;
-const saidByPolicy: ReadonlySet<DenialCode> = new Set(['policy_denied', 'policy_unavailable', 'approval_required']);
 
 function single(request: RawRequest, name: string): string | null {
   const value = request.headers[name];
@@ -48,7 +61,6 @@ function single(request: RawRequest, name: string): string | null {
 
 export class DataPlane {
   readonly #ports: DataPlanePorts;
-  #underWay = 0;
 
   constructor(ports: DataPlanePorts) {
     this.#ports = ports;
@@ -57,11 +69,13 @@ export class DataPlane {
   /** Answers one request. Never rejects. */
   async answer(request: RawRequest, abort: AbortController): Promise<Reply> {
     const context = this.#context(request);
-    if (this.#underWay >= this.#ports.concurrencyMax) {
-      const busy = deny('rate_limited', 'The gate has as many calls under way as it takes.', { retryAfterMs: 1000 });
-      return this.#deny(request, busy, context);
+    const turnedAway = healthPaths.has(request.path) ? undefined : this.#turnAway();
+    if (turnedAway !== undefined) {
+      const reply = this.#deny(request, turnedAway, context);
+      // Its next request is for another gateway.
+      const leave = this.#ports.readiness.draining ? { connection: 'close' } : {};
+      return { ...reply, headers: { ...reply.headers, ...leave } };
     }
-    this.#underWay++;
     try {
       const reply = await this.#dispatch(request, context, abort);
       return isDenial(reply)
@@ -70,31 +84,42 @@ export class DataPlane {
     } catch (fault) {
       this.#ports.faulted('server', fault);
       return this.#deny(request, deny('store_unavailable', 'The gate could not complete this request.'), context);
-    } finally {
-      this.#underWay--;
     }
   }
 
   /** Answers what could not be taken in: too large, unreadable. */
-  refuse(request: RawRequest, denial: Denial): Reply {
+  refuse(request: RawRequest, denial: Denial): EncodedDenial {
     const context = this.#context(request);
-    this.#ports.refused(denial, context, request.path);
+    this.#ports.refused(denial, context);
     return this.#deny(request, denial, context);
+  }
+
+  #turnAway(): Denial | undefined {
+    const { readiness, underWay, concurrencyMax } = this.#ports;
+    if (readiness.draining) {
+      return deny('upstream_unavailable', 'This gateway is stopping and takes no new calls.', {
+        reasons: [{ code: 'gateway_stopping', message: 'Another gateway, or this one after its restart, takes it.' }],
+        retryAfterMs: 1000,
+      });
+    }
+    if (underWay() <= concurrencyMax) return undefined;
+    return deny('rate_limited', 'The gate has as many calls under way as it takes.', { retryAfterMs: 1000 });
   }
 
   async #dispatch(request: RawRequest, context: TaskContext, abort: AbortController): Promise<Reply | Denial> {
     const { path, method } = request;
-    const { readiness, documents, tasks, dialects } = this.#ports;
+    const { readiness, documents, tasks, oauth, dialects } = this.#ports;
     if (path === '/livez') return jsonReply(200, { status: 'alive' });
     if (path === '/readyz') return readiness.reply();
     const document = documents[path];
     if (document !== undefined)
       return method === 'GET' ? jsonReply(200, document()) : deny('method_not_allowed', 'This route takes GET.');
-    if (tasks.handles(path)) return this.#own(tasks.answer(request, context), request, context);
-    if (path === '/v1/models' && method === 'GET') return this.#own(this.#models(request), request, context);
+    if (path === tokenPath && method === 'POST') return oauth.answer(request, context);
+    if (tasks.handles(path)) return this.#own(tasks.answer(request, context), context);
+    if (path === '/v1/models' && method === 'GET') return this.#own(this.#models(request), context);
     const dialect = dialects.find((candidate) => candidate.handles(path));
     if (dialect === undefined)
-      return this.#own(deny('route_unknown', `There is no route ${path.slice(0, 200)} here.`), request, context);
+      return this.#own(deny('route_unknown', `There is no route ${path.slice(0, 200)} here.`), context);
     return this.#call(dialect, request, context, abort);
   }
 
@@ -106,14 +131,10 @@ export class DataPlane {
   }
 
   /** A denial of the gate's own routes is counted here; those of calls are settled by the pipeline. */
-  async #own(
-    answered: Denial | Promise<Reply | Denial>,
-    request: RawRequest,
-    context: TaskContext,
-  ): Promise<Reply | Denial> {
+  async #own(answered: Denial | Promise<Reply | Denial>, context: TaskContext): Promise<Reply | Denial> {
     const reply = await answered;
     // What the policy said of a task stands in the trail with its agent already.
-    if (isDenial(reply) && !saidByPolicy.has(reply.code)) this.#ports.refused(reply, context, request.path);
+    if (isDenial(reply) && !saidByPolicy.has(reply.code)) this.#ports.refused(reply, context);
     return reply;
   }
 
@@ -124,15 +145,15 @@ export class DataPlane {
     abort: AbortController,
   ): Promise<Reply | Denial> {
     const wire = dialect.parse(request);
-    if (isDenial(wire)) return this.#own(wire, request, context);
+    if (isDenial(wire)) return this.#own(wire, context);
     const credential = credentialOf(request);
-    if (isDenial(credential)) return this.#own(credential, request, context);
+    if (isDenial(credential)) return this.#own(credential, context);
     const toolCallId = single(request, 'x-tollgate-tool-call-id');
     const deadline = single(request, 'x-tollgate-deadline-ms');
     const deadlineMs = deadline === null ? null : Number(deadline);
     if (deadlineMs !== null && !(Number.isInteger(deadlineMs) && deadlineMs > 0 && deadlineMs <= deadlineMsMax)) {
       const message = `x-tollgate-deadline-ms must be a whole number from 1 to ${deadlineMsMax}.`;
-      return this.#own(deny('request_invalid', message), request, context);
+      return this.#own(deny('request_invalid', message), context);
     }
     const arrival: Arrival = {
       id: newId(this.#ports.clock, 'call'),
@@ -146,12 +167,13 @@ export class DataPlane {
       deadlineMs,
       request: wire,
       abort,
+      watch: this.#ports.telemetry.watch(context.trace),
     };
     return this.#ports.pipeline.run(arrival);
   }
 
   #context(request: RawRequest): TaskContext {
-    const trace = startTrace(this.#ports.clock, single(request, 'traceparent'), single(request, 'tracestate'));
+    const trace = this.#ports.telemetry.trace(request.headers);
     const requestId = single(request, 'x-request-id');
     const ownId = () => newId(this.#ports.clock, 'call').replace('call_', 'req_');
     return { trace, requestId: requestId !== null && requestIdForm.test(requestId) ? requestId : ownId() };
@@ -161,7 +183,8 @@ export class DataPlane {
     return { 'x-request-id': requestId, traceresponse: traceparentOf(trace) };
   }
 
-  #deny(request: RawRequest, denial: Denial, context: TaskContext): Reply {
+  #deny(request: RawRequest, denial: Denial, context: TaskContext): EncodedDenial {
+    this.#ports.telemetry.denied(denial);
     const members = denialMembers(denial, { trace_id: context.trace.traceId });
     const dialect = this.#ports.dialects.find((candidate) => candidate.handles(request.path));
     const { status, headers, body } = dialect?.denial(denial, members) ?? this.#ports.problem(denial, members);

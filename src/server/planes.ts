@@ -1,38 +1,50 @@
 /**
- * Both planes on their listeners. They open last, when everything they need stands, and close first: the gate says it
- * is not ready, takes nothing new, and gives what runs a bounded time to end before it is aborted.
+ * Both planes on their listeners. They open last, when everything they need stands. To close is to drain first: the
+ * gate says that it is not ready and refuses what is new, but goes on listening, so that whoever asks is told; what
+ * runs has a bounded time to end before it is aborted, each stream with its surface's error frame.
  */
-import type { Clock } from '../clock.ts';
-import { sleep } from '../clock.ts';
+import { type Clock, sleep } from '../clock.ts';
 import type { Denial } from '../denial.ts';
 import type { Reply } from '../pipeline.ts';
 import type { RawRequest } from '../wire/dialect.ts';
-import { Listener } from './listener.ts';
+import { Listener, type Visit } from './listener.ts';
 import type { Readiness } from './readiness.ts';
-import { type GatewayConfig, hostAndPort, type LimitsConfig } from './section.ts';
+import { type GatewayConfig, hostAndPort, type LimitsConfig, type TlsConfig, type TlsFiles } from './section.ts';
+import type { Tls } from './tls.ts';
 
-interface Plane {
-  answer(request: RawRequest, abort: AbortController): Promise<Reply>;
-  refuse(request: RawRequest, denial: Denial): Reply;
-}
+type Refuse = (request: RawRequest, denial: Denial) => Reply & { readonly body: Buffer };
 
 export interface PlanesParts {
   readonly gateway: GatewayConfig;
   readonly limits: LimitsConfig;
+  /** Files of the planes' TLS; null for plain HTTP. */
+  readonly tls: TlsOfPlanes;
   readonly clock: Clock;
   readonly readiness: Readiness;
-  readonly data: Plane;
-  readonly admin: Plane;
+  readonly data: {
+    readonly enter: () => Visit;
+    readonly refuse: Refuse;
+    /** Resolves when no visit is under way. */
+    readonly empty: () => Promise<void>;
+  };
+  readonly admin: { answer(request: RawRequest): Promise<Reply>; readonly refuse: Refuse };
   /** Ends every call that still runs when the drain is over. */
   readonly abortAll: () => void;
 }
 
+export interface TlsOfPlanes {
+  readonly data: TlsFiles | null;
+  readonly admin: TlsFiles | null;
+}
+
+/** After an abort: for error frames to be sent, and for calls to be settled. */
 const settlingMs = 1_000;
 
 export class Planes {
   readonly #parts: PlanesParts;
   readonly #data: Listener;
   readonly #admin: Listener;
+  #drainMs: number;
   url = '';
   adminUrl = '';
   /** `host:port` of the admin plane as clients may write it. */
@@ -40,26 +52,29 @@ export class Planes {
 
   constructor(parts: PlanesParts) {
     this.#parts = parts;
-    const { gateway, limits, data, admin } = parts;
-    const bounds = { bodyBytesMax: limits.body_bytes, headerBytesMax: limits.header_bytes };
-    const listener = (address: string, plane: Plane) =>
-      new Listener({
-        ...hostAndPort(address),
-        ...bounds,
-        answer: (request, abort) => plane.answer(request, abort),
-        refuse: (request, denial) => plane.refuse(request, denial),
-      });
-    this.#data = listener(gateway.listen, data);
-    this.#admin = listener(gateway.admin, admin);
+    const { gateway, limits: bounds, tls, clock, data, admin } = parts;
+    this.#drainMs = bounds.drain_ms;
+    this.#data = new Listener({
+      ...hostAndPort(gateway.listen),
+      ...{ bounds, clock, tls: tlsOf(gateway.tls, tls.data), enter: data.enter },
+      refuse: (request, denial) => data.refuse(request, denial),
+    });
+    const visit: Visit = { answer: (request) => admin.answer(request), leave: () => undefined };
+    this.#admin = new Listener({
+      ...hostAndPort(gateway.admin),
+      ...{ bounds, clock, tls: tlsOf(gateway.admin_tls, tls.admin), enter: () => visit },
+      refuse: (request, denial) => admin.refuse(request, denial),
+    });
   }
 
   /** Begins to listen on both. Throws `PortTaken`; then neither listens. */
   async open(): Promise<void> {
+    const { gateway } = this.#parts;
     const data = await this.#data.open();
     try {
       const admin = await this.#admin.open();
-      this.url = urlOf(data);
-      this.adminUrl = urlOf(admin);
+      this.url = urlOf(data, gateway.tls);
+      this.adminUrl = urlOf(admin, gateway.admin_tls);
       this.adminHosts = [
         ...new Set([
           `${hostOf(admin.host)}:${admin.port}`,
@@ -74,15 +89,30 @@ export class Planes {
     }
   }
 
-  /** Drains: resolves when nothing runs any more, at the latest `limits.drain_ms` and a moment from now. */
-  async close(): Promise<void> {
-    const { readiness, limits, clock, abortAll } = this.#parts;
-    readiness.drain();
-    const ended = Promise.all([this.#data[Symbol.asyncDispose](), this.#admin[Symbol.asyncDispose]()]);
-    await Promise.race([ended, sleep(clock, limits.drain_ms)]);
-    abortAll();
-    await Promise.race([ended, sleep(clock, settlingMs)]);
+  /** Puts limits and certificates of a changed configuration in force; where it listens stays. */
+  adjust(gateway: GatewayConfig, limits: LimitsConfig, files: TlsOfPlanes): void {
+    this.#drainMs = limits.drain_ms;
+    this.#data.adjust(limits, tlsOf(gateway.tls, files.data));
+    this.#admin.adjust(limits, tlsOf(gateway.admin_tls, files.admin));
   }
+
+  /** Drains, then closes: resolves when nothing runs any more, at the latest `limits.drain_ms` and a moment from now. */
+  async close(): Promise<void> {
+    const { readiness, clock, data, abortAll } = this.#parts;
+    readiness.drain();
+    await Promise.race([data.empty(), sleep(clock, this.#drainMs)]);
+    abortAll();
+    await Promise.race([data.empty(), sleep(clock, settlingMs)]);
+    const closed = Promise.all([this.#data[Symbol.asyncDispose](), this.#admin[Symbol.asyncDispose]()]);
+    // What still stands is no call any more: a half-sent request, a client that does not read.
+    this.#data.cut();
+    this.#admin.cut();
+    await Promise.race([Promise.all([closed, data.empty()]), sleep(clock, settlingMs)]);
+  }
+}
+
+function tlsOf(config: TlsConfig | undefined, files: TlsFiles | null): Tls | null {
+  return config === undefined || files === null ? null : { config, files };
 }
 
 function hostOf(host: string): string {
@@ -90,7 +120,7 @@ function hostOf(host: string): string {
 }
 
 /** A URL that a client on this machine can use. */
-function urlOf({ host, port }: { readonly host: string; readonly port: number }): string {
+function urlOf({ host, port }: { readonly host: string; readonly port: number }, tls: TlsConfig | undefined): string {
   const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
-  return `http://${hostOf(reachable)}:${port}`;
+  return `${tls === undefined ? 'http' : 'https'}://${hostOf(reachable)}:${port}`;
 }

@@ -27,6 +27,10 @@ export class Readiness {
     this.#draining = true;
   }
 
+  get draining(): boolean {
+    return this.#draining;
+  }
+
   /** 200 if every part answers, else 503; the document names each part. */
   async reply(): Promise<Reply> {
     const results = await Promise.all(

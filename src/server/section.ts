@@ -3,6 +3,25 @@ import Type from 'typebox';
 
 const hostPort = '^(\\[[0-9a-fA-F:]+\\]|[A-Za-z0-9.-]+):[0-9]{1,5}$';
 
+function tlsOf(plane: string) {
+  return Type.Object(
+    {
+      cert: Type.String({ minLength: 1, description: 'Certificate chain, PEM. Read again at every reload.' }),
+      key: Type.String({ minLength: 1, description: 'Private key of the certificate, PEM, without a passphrase.' }),
+      client_ca: Type.Optional(
+        Type.String({ minLength: 1, description: 'Authorities whose client certificates are accepted, PEM.' }),
+      ),
+      client: Type.Enum(['none', 'request', 'require'], {
+        default: 'none',
+        description:
+          'Client certificates: `request` lets a client come without one, but one that is shown must be of `client_ca`; `require` is mTLS.',
+      }),
+      min_version: Type.Enum(['TLSv1.2', 'TLSv1.3'], { default: 'TLSv1.2', description: 'Lowest version spoken.' }),
+    },
+    { additionalProperties: false, description: `TLS on the ${plane} plane, HTTP/1.1 only. Left out: plain HTTP.` },
+  );
+}
+
 export const gatewaySection = Type.Object(
   {
     id: Type.String({ default: 'gateway', pattern: '^[A-Za-z0-9_-]{1,64}$', description: 'Name of this gateway.' }),
@@ -18,10 +37,13 @@ export const gatewaySection = Type.Object(
     public_url: Type.Optional(
       Type.String({
         pattern: '^https?://[^/?#]+$',
-        description: 'How agents reach the data plane; issuer and audience of task tokens. Default: http://<listen>.',
+        description:
+          'How agents reach the data plane; issuer and audience of task tokens. Default: <listen>, by https with `tls`.',
       }),
     ),
     data_dir: Type.String({ default: './data', minLength: 1, description: 'Keys, audit trail, compiled bundles.' }),
+    tls: Type.Optional(tlsOf('data')),
+    admin_tls: Type.Optional(tlsOf('admin')),
   },
   { default: {}, additionalProperties: false, description: 'This gateway.' },
 );
@@ -49,13 +71,38 @@ export const limitsSection = Type.Object(
     history: Type.Integer({
       default: 50,
       minimum: 10,
-      maximum: 200,
+      maximum: 50,
       description: 'Calls of a task that policies see one by one.',
     }),
     concurrency: Type.Integer({
       default: 1000,
       minimum: 1,
       description: 'Calls under way at once on this gateway; more are rate_limited.',
+    }),
+    connections: Type.Integer({
+      default: 4096,
+      minimum: 1,
+      maximum: 1_000_000,
+      description: 'Open connections on each plane; more are closed as they come.',
+    }),
+    request_ms: Type.Integer({
+      default: 15_000,
+      minimum: 100,
+      maximum: 600_000,
+      description:
+        'A request, headers and body, must have arrived within it, and a TLS handshake; a client that reads nothing of its answer for so long is cut off.',
+    }),
+    idle_ms: Type.Integer({
+      default: 15_000,
+      minimum: 100,
+      maximum: 600_000,
+      description: 'How long a connection may stay open between two requests.',
+    }),
+    store_lost_ms: Type.Integer({
+      default: 5000,
+      minimum: 1000,
+      maximum: 60_000,
+      description: 'Calls that run end with store_unavailable once the shared state has not answered for so long.',
     }),
     stage_ms: Type.Integer({
       default: 5000,
@@ -75,6 +122,14 @@ export const limitsSection = Type.Object(
 
 export type GatewayConfig = Type.Static<typeof gatewaySection>;
 export type LimitsConfig = Type.Static<typeof limitsSection>;
+export type TlsConfig = NonNullable<GatewayConfig['tls']>;
+
+/** What stands in the files that a `tls` section names. */
+export interface TlsFiles {
+  readonly cert: Buffer;
+  readonly key: Buffer;
+  readonly clientCa: Buffer | null;
+}
 
 /** Host and port of a `host:port` from the config; brackets of an IPv6 address are taken off. */
 export function hostAndPort(listen: string): { readonly host: string; readonly port: number } {
@@ -84,7 +139,7 @@ export function hostAndPort(listen: string): { readonly host: string; readonly p
 
 /** The public URL of the data plane: as configured, else where it listens. */
 export function publicUrlOf(gateway: GatewayConfig): string {
-  return gateway.public_url ?? `http://${gateway.listen}`;
+  return gateway.public_url ?? `${gateway.tls === undefined ? 'http' : 'https'}://${gateway.listen}`;
 }
 
 /** Faults that the schema cannot say. */
@@ -100,6 +155,18 @@ export function checkGateway(gateway: GatewayConfig): { pointer: string; message
   }
   if (gateway.listen === gateway.admin && hostAndPort(gateway.listen).port !== 0) {
     faults.push({ pointer: '/gateway/admin', message: 'expected another address than that of the data plane' });
+  }
+  for (const name of ['tls', 'admin_tls'] as const) {
+    const { client = 'none', client_ca } = gateway[name] ?? {};
+    if (client !== 'none' && client_ca === undefined) {
+      faults.push({ pointer: `/gateway/${name}/client`, message: 'needs client_ca: who vouches for the clients' });
+    }
+    if (client === 'none' && client_ca !== undefined) {
+      faults.push({
+        pointer: `/gateway/${name}/client_ca`,
+        message: 'has no effect without client: request or require',
+      });
+    }
   }
   return faults;
 }

@@ -5,7 +5,7 @@
 import type { Spending, TaskRecord, Trace } from '../call.ts';
 import type { Clock, TaskId, ThoughtId } from '../clock.ts';
 import { newId } from '../clock.ts';
-import { type Denial, deny, isDenial } from '../denial.ts';
+import { type Denial, type DenialCode, deny, isDenial } from '../denial.ts';
 import type { Reply } from '../pipeline.ts';
 import { type AccessPorts, accessTask, type Proof } from '../task/access.ts';
 import { type OpeningPorts, openTask, type TaskVerdict } from '../task/open.ts';
@@ -13,11 +13,20 @@ import { denyUnlessActive, stateOf } from '../task/tasks.ts';
 import { rememberThought } from '../task/thoughts.ts';
 import type { RawRequest } from '../wire/dialect.ts';
 import { usdFromMicroUsd } from '../wire/money.ts';
-import { TaskRequests } from '../wire/task-request.ts';
+import type { TaskRequests } from '../wire/task-request.ts';
 import { credentialOf } from './credential.ts';
 import { jsonReply } from './reply.ts';
 
+export interface IssuedToken {
+  readonly token: string;
+  readonly expiresAtMs: number;
+  readonly expiresInSeconds: number;
+  /** Operations and `{route}.*`. */
+  readonly tools: readonly string[];
+}
+
 export interface TaskRoutesPorts<Verdict extends TaskVerdict> {
+  readonly requests: TaskRequests;
   readonly opening: OpeningPorts<Verdict>;
   readonly access: AccessPorts;
   readonly clock: Clock;
@@ -34,6 +43,13 @@ export interface TaskRoutesPorts<Verdict extends TaskVerdict> {
     toolCalls: readonly { id: string; name: string; arguments: string }[],
   ) => Promise<void>;
 }
+
+/** Denials that stand in the trail with their agent already; the server does not count them once more. */
+export const saidByPolicy: ReadonlySet<DenialCode> = new Set([
+  'policy_denied',
+  'policy_unavailable',
+  'approval_required',
+]);
 
 const taskPath = /^\/tasks(?:\/([^/]+)(?:\/([a-z]+))?)?$/;
 
@@ -54,10 +70,11 @@ function spendingDocument(spending: Spending) {
 
 export class TaskRoutes<Verdict extends TaskVerdict> {
   readonly #ports: TaskRoutesPorts<Verdict>;
-  readonly #requests = new TaskRequests();
+  readonly #requests: TaskRequests;
 
   constructor(ports: TaskRoutesPorts<Verdict>) {
     this.#ports = ports;
+    this.#requests = ports.requests;
   }
 
   handles(path: string): boolean {
@@ -95,7 +112,7 @@ export class TaskRoutes<Verdict extends TaskVerdict> {
   async #open(request: RawRequest, credential: string | null, context: TaskContext): Promise<Reply | Denial> {
     const body = this.#requests.task(request.body);
     if (isDenial(body)) return body;
-    const record = await openTask(this.#ports.opening, { credential, request: body, ...context });
+    const record = await openTask(this.#ports.opening, { credential, parentToken: null, request: body, ...context });
     return isDenial(record) ? record : this.#token(record, 201);
   }
 
@@ -144,29 +161,37 @@ export class TaskRoutes<Verdict extends TaskVerdict> {
     return jsonReply(201, { thought_id: thought.id, source: thought.source });
   }
 
-  async #token(record: TaskRecord, status: 200 | 201): Promise<Reply> {
+  #token(record: TaskRecord, status: 200 | 201): Reply {
+    const issued = this.issue(record);
+    return jsonReply(status, {
+      task_id: record.id,
+      task_token: issued.token,
+      token_type: 'Bearer',
+      expires_at: new Date(issued.expiresAtMs).toISOString(),
+      expires_in: issued.expiresInSeconds,
+      tools: issued.tools,
+      budget: spendingDocument(record.budget),
+    });
+  }
+
+  /** A fresh task token for a task, and what it is good for. */
+  issue(record: TaskRecord): IssuedToken {
     const { clock, tokenTtlMs, mint, opening } = this.#ports;
     const nowMs = clock.nowMs();
     const { token, expiresAtMs } = mint(record, Math.min(nowMs + tokenTtlMs, record.expiresAtMs));
-    return jsonReply(status, {
-      task_id: record.id,
-      task_token: token,
-      token_type: 'Bearer',
-      expires_at: new Date(expiresAtMs).toISOString(),
-      expires_in: Math.max(0, Math.floor((expiresAtMs - nowMs) / 1000)),
-      tools:
-        record.tools ??
-        opening
-          .operations()
-          .all()
-          .map(({ name }) => name),
-      budget: spendingDocument(record.budget),
-    });
+    const every = () => opening.operations().all();
+    return {
+      token,
+      expiresAtMs,
+      expiresInSeconds: Math.max(0, Math.floor((expiresAtMs - nowMs) / 1000)),
+      tools: record.tools ?? every().map(({ name }) => name),
+    };
   }
 
   /** A task as its agent, its parent and operators see it. */
   async document(record: TaskRecord) {
     const { spent, reserved, remaining } = await this.#ports.balanceOf(record);
+    const [parent] = record.ancestors;
     return {
       id: record.id as TaskId,
       state: stateOf(record, this.#ports.clock.nowMs()),
@@ -177,7 +202,7 @@ export class TaskRoutes<Verdict extends TaskVerdict> {
           : { id: record.subject.id, type: record.subject.type, assurance: record.subject.assurance },
       purpose: record.purpose,
       tools: record.tools,
-      parent: record.parent === null ? null : { id: record.parent.id, agent: record.parent.agent },
+      parent: parent === undefined ? null : { id: parent.id, agent: parent.agent },
       created_at: new Date(record.createdAtMs).toISOString(),
       expires_at: new Date(record.expiresAtMs).toISOString(),
       taint: record.taint,
