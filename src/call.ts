@@ -4,9 +4,9 @@
  * make it. Units end the name: `Ms`, `Bytes`, `MicroUsd`. Money and tokens are integers.
  */
 import type { CallId, DecisionId, EventId, ReservationId, TaskId, ThoughtId } from './clock.ts';
-import type { Denial, Reason } from './denial.ts';
+import type { Denial, DenialCode, Reason } from './denial.ts';
 import type {
-  AnswerHead,
+  Attempt,
   CallKind,
   Effect,
   JsonObject,
@@ -102,6 +102,8 @@ export interface Thought {
   readonly source: 'observed' | 'reported';
   readonly atMs: number;
   readonly proposals: readonly Proposal[];
+  /** The span of the model call it was said in, `{trace id}-{span id}`. */
+  readonly span?: string;
 }
 
 export interface ThoughtMatch {
@@ -110,12 +112,24 @@ export interface ThoughtMatch {
   readonly match: 'exact' | 'changed' | 'name' | 'none';
   /** The model's id of the proposed tool call. */
   readonly toolCallId: string | null;
+  /** As in `Thought`. */
+  readonly span?: string;
 }
 
 /** Calls to one destination that failed without a success between them. */
 export interface FailureRun {
   readonly count: number;
   readonly lastAtMs: number;
+}
+
+/** A task that another is part of, with the budget that both draw on. */
+export interface Ancestor {
+  readonly id: TaskId;
+  readonly agent: string;
+  /** The name of the agent's issuer: equal ids of two issuers are two agents. */
+  readonly issuer: string;
+  readonly purpose: string;
+  readonly budget: Spending;
 }
 
 /** One task as the store holds it. Written only by compare-and-set on its version. */
@@ -128,8 +142,8 @@ export interface TaskRecord {
   /** Operations or `{route}.*`; null where every operation of the table may be asked for. */
   readonly tools: readonly string[] | null;
   readonly labels: JsonObject;
-  readonly parent: { readonly id: TaskId; readonly agent: string } | null;
-  readonly rootId: TaskId;
+  /** The tasks this one is part of: its parent first, the root last. Empty for a task that nobody else's asked for. */
+  readonly ancestors: readonly Ancestor[];
   readonly state: TaskState;
   readonly createdAtMs: number;
   readonly expiresAtMs: number;
@@ -202,6 +216,8 @@ export interface Trace {
   readonly parentSpanId: string | null;
   readonly sampled: boolean;
   readonly state: string | null;
+  /** Members of the caller's `baggage` that may go on inside the trust domain. */
+  readonly baggage?: string;
 }
 
 /** What a call arrives with. */
@@ -223,6 +239,15 @@ export interface Arrival {
   readonly request: WireRequest;
   /** The one AbortController of the call: client gone, deadline, kill. */
   readonly abort: AbortController;
+  readonly watch?: Watch;
+}
+
+/** Told how a call goes, for its spans and metrics. Never throws and never waits. Times are on the monotonic clock. */
+export interface Watch {
+  /** `code` is that of the denial the stage ended in; null if it gave its fact. */
+  readonly stage: (name: string, startMs: number, endMs: number, code: DenialCode | null) => void;
+  /** Once, when the call is settled. */
+  readonly ended: (call: Underway, outcome: Outcome) => void;
 }
 
 export interface CallerFact {
@@ -254,6 +279,14 @@ export interface FindingsFact {
 export interface DecisionFact {
   readonly decision: Decision;
 }
+/** A decision was looked at and allows the call. */
+export interface AllowedFact {
+  readonly allowed: true;
+}
+/** The taint that the decision declares stands in the task, and in those above it. */
+export interface TaintedFact {
+  readonly tainted: true;
+}
 export interface ObeyedFact {
   /** `unhandled`: findings that no obligation spoke of. */
   readonly obeyed: { readonly changed: boolean; readonly unhandled: readonly Finding[] };
@@ -264,6 +297,10 @@ export interface ReservationFact {
 export interface TargetsFact {
   /** Ranked; the first is tried first. Never empty. */
   readonly targets: readonly Target[];
+}
+/** The breakers have let the targets pass: those that stand are closed, and the task may call the route. */
+export interface ClosedFact {
+  readonly closed: true;
 }
 export interface IntentFact {
   readonly intent: { readonly eventId: EventId };
@@ -277,31 +314,18 @@ export type Admitted = Arrival &
   EntryFact &
   FindingsFact &
   DecisionFact &
+  AllowedFact &
+  TaintedFact &
   ObeyedFact &
   ReservationFact &
   TargetsFact &
+  ClosedFact &
   IntentFact;
 
 /** A call as far as it came: what settlement and denials work on. */
 export type Underway = Arrival & Partial<Omit<Admitted, keyof Arrival>> & Partial<ProposedFact>;
 
 // ── Exchange and outcome ────────────────────────────────────────────────────────────────────────────────────────
-export interface Attempt {
-  readonly target: string;
-  readonly status: number | null;
-  readonly error: string | null;
-  readonly latencyMs: number;
-  /** Whether any byte of the request may have reached the target. */
-  readonly sent: boolean;
-}
-
-/** An answer whose head has come. Whoever has it reads `body` to the end or aborts the call. */
-export interface UpstreamAnswer {
-  readonly target: Target;
-  readonly head: AnswerHead;
-  readonly body: AsyncIterable<Uint8Array>;
-}
-
 /** How a call ended; made once, at settlement. */
 export interface Outcome {
   /** Set if the gate refused, before or after sending. */
@@ -317,6 +341,8 @@ export interface Outcome {
   /** The thought that this answer of a model is, in task and audit trail alike; null for other calls. */
   readonly thoughtId: ThoughtId | null;
   readonly answerFindings: readonly Finding[];
+  /** What the policy said of the answer; null where it was not asked. */
+  readonly answerDecision: Decision | null;
   readonly latencyMs: number;
   /** What the gate itself added, without the time the target took. */
   readonly overheadMs: number;

@@ -94,7 +94,7 @@ export interface Payload {
   /** Reads a whole answer. A body that is not what the surface promises still passes, with no segments. */
   readAnswer(head: AnswerHead, body: Buffer): Answer;
   /** Reads an answer while it flows. Bytes that nothing changes go out as they came. */
-  readStream(head: AnswerHead, body: AsyncIterable<Uint8Array>): AsyncIterable<Frame>;
+  readStream(head: AnswerHead, body: AsyncIterable<Uint8Array>): AnswerStream;
 }
 
 /** A request as the wire understood it, before anybody knows who calls. */
@@ -158,10 +158,40 @@ export type StreamEvent =
   | { readonly type: 'usage'; readonly usage: Usage }
   | { readonly type: 'end'; readonly reason: string };
 
+/** Text in a frame. What a frame says without a piece (ids, roles, the model) is not for inspection. */
+export interface Piece {
+  /** JSON pointer to where the whole text stands in a buffered answer. */
+  readonly where: string;
+  readonly text: string;
+  /**
+   * `flow`: goes on in the next piece of the same place. `json`: the same, and the whole is a JSON text whose own
+   * strings are the texts. `whole`: complete in itself.
+   */
+  readonly reading: 'flow' | 'json' | 'whole';
+}
+
 /** One piece of a stream on the wire with what it means; a frame without bytes is counted and not passed on. */
 export interface Frame {
   readonly bytes: Uint8Array;
   readonly events: readonly StreamEvent[];
+  /** All text in the frame, in its order. */
+  pieces(): readonly Piece[];
+  /** The frame with other texts in place of its pieces', in their order: encoded anew, its events with it. */
+  rewrite(texts: readonly string[]): Frame;
+}
+
+/** Why the gate ends a stream early, as its agent is told: `{code, message}`. */
+export interface StreamCut {
+  readonly code: string;
+  readonly message: string;
+  /** What was counted, for an agent that asked for usage. */
+  readonly usage: Usage;
+}
+
+/** An answer while it flows. Read once; leaving the loop early closes what it is read from. */
+export interface AnswerStream extends AsyncIterable<Frame> {
+  /** The bytes that end the answer properly where the gate cuts it at its limit, after the frames read so far. */
+  cut(why: StreamCut): Uint8Array;
 }
 
 // ── Routes and targets ──────────────────────────────────────────────────────────────────────────────────────────
@@ -196,4 +226,31 @@ export interface Route {
   readonly name: string;
   readonly kind: 'model' | 'http' | 'mcp' | 'agent';
   readonly targets: readonly Target[];
+}
+
+// ── Exchange ────────────────────────────────────────────────────────────────────────────────────────────────────
+export interface Attempt {
+  readonly target: string;
+  readonly status: number | null;
+  readonly error: string | null;
+  readonly latencyMs: number;
+  /** Whether any byte of the request may have reached the target. */
+  readonly sent: boolean;
+  readonly span?: AttemptSpan;
+}
+
+/** The span of one attempt, as the target was told of it. */
+export interface AttemptSpan {
+  readonly id: string;
+  /** On the monotonic clock. */
+  readonly startMs: number;
+  /** The trace that a target outside the trust domain was given in place of ours. */
+  readonly outside?: { readonly traceId: string; readonly spanId: string };
+}
+
+/** An answer whose head has come. Whoever has it reads `body` to the end or aborts the call. */
+export interface UpstreamAnswer {
+  readonly target: Target;
+  readonly head: AnswerHead;
+  readonly body: AsyncIterable<Uint8Array>;
 }

@@ -11,7 +11,6 @@ import type {
   Attempt,
   Decision,
   Finding,
-  Frame,
   Json,
   Spending,
   Target,
@@ -19,10 +18,10 @@ import type {
   UpstreamAnswer,
 } from './call.ts';
 import type { Clock } from './clock.ts';
-import { Denial, type DenialMembers, denialMembers, deny, isDenial } from './denial.ts';
-import { Settlement, type Settlers } from './settlement.ts';
+import { type Denial, type DenialMembers, deny, isDenial } from './denial.ts';
+import { Flow, type FlowCount, FlowFault, type FlowInspection, readWhole } from './flow.ts';
+import { abortDenial, clientGone, membersOf, Settlement, type Settlers } from './settlement.ts';
 import { type Climb, climb, type Ladder, within } from './stage.ts';
-import { StreamRecord } from './wire/stream-record.ts';
 
 /** What the server sends. A body that flows is read to its end or closed. */
 export interface Reply {
@@ -50,19 +49,23 @@ export interface Rooms {
   readonly response: {
     readonly inspect: (answer: Answer) => readonly Finding[];
     readonly decide: (call: Admitted, head: AnswerHead, body: Json, findings: readonly Finding[]) => Decision;
-    /** Denies what the decision refuses, and redacts what it says. */
+    /** Denies what the decision refuses, redacts what it says, and taints the task before the first byte of it. */
     readonly obey: (
       call: Admitted,
       answer: Answer | null,
       findings: readonly Finding[],
       decision: Decision,
-    ) => Denial | undefined;
+    ) => Promise<Denial | undefined>;
+    /** Obeys the decision on an answer's head while the answer flows. */
+    readonly flow: (call: Admitted, decision: Decision) => FlowInspection;
   };
+  /** Counts the tokens of an answer that flows against what was reserved for it. */
+  readonly count: (call: Admitted) => FlowCount;
   readonly settlement: Settlers;
   /** What is left of the task's budget, for the headers of the answer. */
   readonly remaining: (call: Underway) => Promise<Spending | undefined>;
   /** Registers a running call under its task, so that a kill finds it; gives the function that takes it out. */
-  readonly running: (taskId: string, abort: AbortController) => () => void;
+  readonly running: (call: Admitted) => () => void;
   readonly encodeDenial: (surface: string, denial: Denial, members: DenialMembers) => Reply;
   readonly encodeDenialFrame: (surface: string, denial: Denial, members: DenialMembers) => Uint8Array;
   /** Headers that every answer to a call carries. */
@@ -78,9 +81,6 @@ export interface PipelineOptions {
   readonly answerBytesMax: number;
   readonly faulted: (where: string, fault: unknown) => void;
 }
-
-/** Reason of an abort where the client went away: there is nobody to tell. */
-export const clientGone = Symbol('client gone');
 
 export class Pipeline {
   readonly #rooms: Rooms;
@@ -100,21 +100,26 @@ export class Pipeline {
   /** Takes one call all the way. Never rejects; a call that flows is settled when its stream ends. */
   async run(arrival: Arrival): Promise<Reply> {
     const deadline = this.#deadline(arrival);
-    const settlement = new Settlement(this.#rooms.settlement, this.#clock, arrival, this.#faulted, () => deadline());
+    const settlement = new Settlement(this.#rooms.settlement, this.#climb, arrival, () => deadline());
     try {
       return await this.#admit(arrival, settlement);
     } catch (fault) {
       this.#faulted('pipeline', fault);
-      return this.#refuse(settlement, deny('upstream_error', 'The gate could not complete this call.'));
+      const denial = deny('upstream_error', 'The gate could not complete this call.');
+      // Whatever a target still sends for it, nobody reads any more.
+      arrival.abort.abort(denial);
+      return this.#refuse(settlement, denial);
     }
   }
 
   async #admit(arrival: Arrival, settlement: Settlement): Promise<Reply> {
-    const climbed = await climb(this.#rooms.admission, arrival, this.#climb);
+    const { watch } = arrival;
+    const watched = watch === undefined ? this.#climb : { ...this.#climb, timed: watch.stage };
+    const climbed = await climb(this.#rooms.admission, arrival, watched);
     settlement.call = climbed.call;
     if (climbed.denial !== undefined) return this.#refuse(settlement, climbed.denial);
     const call = climbed.call as Admitted;
-    settlement.onEnd(this.#rooms.running(call.caller.taskId, call.abort));
+    settlement.onEnd(this.#rooms.running(call));
     return this.#exchange(call, settlement);
   }
 
@@ -144,8 +149,9 @@ export class Pipeline {
 
   async #alive(call: Admitted): Promise<Denial | undefined> {
     try {
-      const alive = within(this.#clock, this.#climb.stageMs, this.#rooms.exchange.stillAlive(call));
-      return abortDenial(call) ?? (await alive);
+      const dead = await within(this.#clock, this.#climb.stageMs, this.#rooms.exchange.stillAlive(call));
+      if (dead !== undefined && !isDenial(dead)) throw new Error('the task room gave no denial');
+      return abortDenial(call) ?? dead;
     } catch (fault) {
       this.#faulted('task', fault);
       return deny('store_unavailable', 'Whether the task still lives cannot be told.');
@@ -178,26 +184,29 @@ export class Pipeline {
   async #answer(call: Admitted, answer: UpstreamAnswer, settlement: Settlement): Promise<Reply> {
     const flows = (answer.head.headers['content-type'] ?? '').startsWith('text/event-stream');
     if (!flows || !call.resolved.payload.stream) return this.#buffered(call, answer, settlement);
-    const denial = this.#judge(call, answer.head, null, settlement);
-    if (denial !== undefined) {
-      call.abort.abort(denial);
-      return this.#refuse(settlement, denial);
+    const flow = await this.#flowOf(call, answer, settlement);
+    if (isDenial(flow)) {
+      call.abort.abort(flow);
+      return this.#refuse(settlement, flow);
     }
     settlement.status = answer.head.status;
     const headers = { ...answer.head.headers, ...(await this.#headers(call, settlement)) };
-    return { status: answer.head.status, headers, body: this.#flow(call, answer, settlement) };
+    settlement.endIfUnread();
+    return { status: answer.head.status, headers, body: this.#flow(call, answer, flow, settlement) };
   }
 
   async #buffered(call: Admitted, upstream: UpstreamAnswer, settlement: Settlement): Promise<Reply> {
-    const bytes = await settlement.outside(() => this.#collect(upstream));
+    const bytes = await settlement.outside(() => this.#collect(call, upstream));
     if (isDenial(bytes)) {
       call.abort.abort(bytes);
-      return this.#refuse(settlement, abortDenial(call) ?? bytes);
+      return this.#refuse(settlement, bytes);
     }
     const answer = call.resolved.payload.readAnswer(upstream.head, bytes);
-    settlement.heard({ usage: answer.usage, proposals: answer.proposals, text: answer.text });
-    const denial = this.#judge(call, answer.head, answer, settlement);
+    // An answer that does not pass has cost what it cost, and was never said.
+    settlement.heard({ usage: answer.usage, proposals: [], text: '' });
+    const denial = await this.#judge(call, answer.head, answer, settlement);
     if (denial !== undefined) return this.#refuse(settlement, denial);
+    settlement.heard({ usage: answer.usage, proposals: answer.proposals, text: answer.text });
     const { head, body } = answer.encode();
     settlement.status = head.status;
     await settlement.end(null);
@@ -205,88 +214,115 @@ export class Pipeline {
   }
 
   /** Inspection and policy on the way back; whatever goes wrong there, the answer does not pass. */
-  #judge(call: Admitted, head: AnswerHead, answer: Answer | null, settlement: Settlement): Denial | undefined {
+  async #judge(
+    call: Admitted,
+    head: AnswerHead,
+    answer: Answer | null,
+    settlement: Settlement,
+  ): Promise<Denial | undefined> {
     const { inspect, decide, obey } = this.#rooms.response;
+    const startMs = this.#clock.monotonicMs();
     try {
       const findings = answer === null ? [] : inspect(answer);
+      if (!Array.isArray(findings)) throw new Error('inspection gave no list of findings');
       settlement.answerFindings = findings;
-      return obey(call, answer, findings, decide(call, head, answer?.body ?? null, findings));
+      const decision = decide(call, head, answer?.body ?? null, findings);
+      const obeyed = obey(call, answer, findings, decision);
+      const denial = await within(this.#clock, this.#climb.stageMs, obeyed);
+      if (denial !== undefined && !isDenial(denial)) throw new Error('obeying gave no denial');
+      // Only a decision that could be obeyed is one.
+      settlement.answerDecision = decision;
+      return denial;
     } catch (fault) {
-      this.#faulted('response', fault);
-      return deny('policy_unavailable', 'Whether the answer may pass cannot be told.', { retryable: false });
+      return this.#unjudged(fault);
+    } finally {
+      call.watch?.stage('response', startMs, this.#clock.monotonicMs(), null);
     }
   }
 
+  #unjudged(fault: unknown): Denial {
+    this.#faulted('response', fault);
+    return deny('policy_unavailable', 'Whether the answer may pass cannot be told.', { retryable: false });
+  }
+
   /** The whole body within the bound, or why there is none. */
-  async #collect(upstream: UpstreamAnswer): Promise<Buffer | Denial> {
-    const chunks: Uint8Array[] = [];
-    let bytes = 0;
+  async #collect(call: Admitted, upstream: UpstreamAnswer): Promise<Buffer | Denial> {
     try {
-      for await (const chunk of upstream.body) {
-        bytes += chunk.length;
-        if (bytes > this.#answerBytesMax) {
-          return deny('upstream_error', `The target answered with more than ${this.#answerBytesMax} bytes.`, {
-            retryable: false,
-          });
-        }
-        chunks.push(chunk);
-      }
+      return await readWhole(upstream.body, this.#answerBytesMax);
     } catch (fault) {
-      return this.#rooms.exchange.brokeOff(upstream.target, fault);
+      return this.#broken(call, upstream.target, fault);
     }
-    return Buffer.concat(chunks);
+  }
+
+  /** What a body that ended early means; one that the gate or the client gave up says nothing of its target. */
+  #broken(call: Admitted, target: Target, fault: unknown): Denial {
+    if (call.abort.signal.aborted) return abortDenial(call) ?? deny('upstream_error', 'The call was given up.');
+    try {
+      const denial: unknown = this.#rooms.exchange.brokeOff(target, fault);
+      if (isDenial(denial)) return denial;
+      throw new Error('the target broke off, and there is no denial for it');
+    } catch (broken) {
+      this.#faulted('breaker', broken);
+      return deny('upstream_error', 'The target broke off.');
+    }
+  }
+
+  /** The way of a stream, if the policy lets it pass; whatever goes wrong here, it does not. */
+  async #flowOf(call: Admitted, upstream: UpstreamAnswer, settlement: Settlement): Promise<Flow | Denial> {
+    const denial = await this.#judge(call, upstream.head, null, settlement);
+    if (denial !== undefined) return denial;
+    try {
+      const stream = call.resolved.payload.readStream(upstream.head, upstream.body);
+      const inspection = this.#rooms.response.flow(call, settlement.answerDecision as Decision);
+      return new Flow(stream, inspection, this.#rooms.count(call));
+    } catch (fault) {
+      return this.#unjudged(fault);
+    }
   }
 
   /**
    * The answer while it flows. From the event that ends it on, frames are held until the call is settled, so that an
    * agent that acts on the answer at once finds its thought remembered and its budget charged.
    */
-  async *#flow(call: Admitted, upstream: UpstreamAnswer, settlement: Settlement): AsyncIterable<Uint8Array> {
-    const record = new StreamRecord();
-    const held: Uint8Array[] = [];
+  async *#flow(
+    call: Admitted,
+    upstream: UpstreamAnswer,
+    flow: Flow,
+    settlement: Settlement,
+  ): AsyncIterable<Uint8Array> {
+    settlement.flowing = true;
     let denial: Denial | null = null;
-    let complete = false;
     try {
-      for await (const frame of call.resolved.payload.readStream(upstream.head, upstream.body)) {
-        record.add(frame);
-        if (held.length > 0 || ends(frame)) held.push(frame.bytes);
-        else if (frame.bytes.length > 0) yield frame.bytes;
+      for await (const frame of flow.stream) {
+        yield* flow.take(frame);
+        if (flow.stopped !== null) break;
       }
-      complete = true;
+      if (flow.stopped === null) yield* flow.end();
+      denial = flow.stopped;
     } catch (fault) {
-      denial = abortDenial(call) ?? this.#rooms.exchange.brokeOff(upstream.target, fault);
+      denial = fault instanceof FlowFault ? this.#unjudged(fault.cause) : this.#broken(call, upstream.target, fault);
     } finally {
       // Also when the client leaves: then the generator is closed at its last `yield`.
-      if (!complete && !call.abort.signal.aborted) call.abort.abort(denial ?? clientGone);
-      settlement.heard(record.summary());
-      await this.#end(settlement, denial);
+      if (!flow.complete && !call.abort.signal.aborted) call.abort.abort(denial ?? clientGone);
+      flow.tell(settlement, (fault) => this.#faulted('response', fault));
+      await settlement.end(denial);
     }
-    if (denial === null) yield* held;
+    if (denial === null || denial === flow.cut) yield* flow.held;
     else yield this.#rooms.encodeDenialFrame(call.surface, denial, membersOf(call, denial));
   }
 
   async #refuse(settlement: Settlement, denial: Denial): Promise<Reply> {
     const { call } = settlement;
     settlement.status = denial.status;
-    await this.#end(settlement, denial);
+    await settlement.end(denial);
     const reply = this.#rooms.encodeDenial(call.surface, denial, membersOf(call, denial));
     return { ...reply, headers: { ...reply.headers, ...(await this.#headers(call, settlement)) } };
-  }
-
-  /** Settles. Where the client has left, that is the outcome, whatever broke because of it. */
-  #end(settlement: Settlement, denial: Denial | null): Promise<void> {
-    const { call } = settlement;
-    const broke = denial === null || denial.code === 'upstream_error';
-    const left = call.abort.signal.reason === clientGone && call.intent !== undefined && broke;
-    if (!left) return settlement.end(denial);
-    settlement.status = 499;
-    return settlement.end(null);
   }
 
   async #headers(call: Underway, settlement: Settlement): Promise<Record<string, string>> {
     let remaining: Spending | undefined;
     try {
-      remaining = await this.#rooms.remaining(call);
+      remaining = await within(this.#clock, this.#climb.stageMs, this.#rooms.remaining(call));
     } catch (fault) {
       this.#faulted('budget', fault);
     }
@@ -304,28 +340,9 @@ export class Pipeline {
   }
 }
 
-/** Why a call was aborted by the gate: a kill, its deadline; undefined if it was not, or its client left. */
-function abortDenial(call: Underway): Denial | undefined {
-  const { reason } = call.abort.signal;
-  return reason instanceof Denial ? reason : undefined;
-}
-
 function isTried(value: unknown): value is Tried {
   const tried = value as Partial<{ answer: UpstreamAnswer; attempt: Attempt; failed: Attempt; denial: unknown }> | null;
   if (typeof tried !== 'object' || tried === null) return false;
   if (tried.answer !== undefined) return Number.isInteger(tried.answer.head?.status) && tried.attempt !== undefined;
   return typeof tried.failed?.sent === 'boolean' && isDenial(tried.denial);
-}
-
-function ends(frame: Frame): boolean {
-  return frame.events.some(({ type }) => type === 'end');
-}
-
-function membersOf(call: Underway, denial: Denial): DenialMembers {
-  return denialMembers(denial, {
-    call_id: call.id,
-    decision_id: call.decision?.id,
-    task_id: call.caller?.taskId,
-    trace_id: call.trace.traceId,
-  });
 }

@@ -3,9 +3,29 @@
  * turns its pending entry into the outcome, the trail records it. One of them failing never keeps the others from
  * happening; a reservation that could not be settled expires, an intent without outcome shows as `interrupted`.
  */
-import type { Arrival, Attempt, Finding, Outcome, ProposedCall, Target, Underway, Usage } from './call.ts';
-import { type Clock, newId } from './clock.ts';
-import type { Denial } from './denial.ts';
+import type { Arrival, Attempt, Decision, Finding, Outcome, ProposedCall, Target, Underway, Usage } from './call.ts';
+import { newId } from './clock.ts';
+import { type Denial, type DenialMembers, denialMembers, isDenial } from './denial.ts';
+import { type Climb, within } from './stage.ts';
+
+/** Reason of an abort where the client went away: there is nobody to tell. */
+export const clientGone = Symbol('client gone');
+
+/** Why a call was aborted by the gate: a kill, its deadline; undefined if it was not, or its client left. */
+export function abortDenial(call: Underway): Denial | undefined {
+  const { reason } = call.abort.signal;
+  return isDenial(reason) ? reason : undefined;
+}
+
+/** A denial as the agent of `call` is told, with all that is known of the call. */
+export function membersOf(call: Underway, denial: Denial): DenialMembers {
+  return denialMembers(denial, {
+    call_id: call.id,
+    decision_id: call.decision?.id,
+    task_id: call.caller?.taskId,
+    trace_id: call.trace.traceId,
+  });
+}
 
 export interface Settlers {
   readonly budget: (call: Underway, outcome: Outcome) => Promise<number>;
@@ -27,25 +47,21 @@ export class Settlement {
   target: Target | null = null;
   readonly attempts: Attempt[] = [];
   answerFindings: readonly Finding[] = [];
+  answerDecision: Decision | null = null;
+  /** Whether a stream of this call is being read; then its end is the end of the call. */
+  flowing = false;
   #heard: Heard = { usage: null, proposals: [], text: '' };
   #outsideMs = 0;
   #ended: Promise<void> | undefined;
   readonly #onEnd: (() => void)[];
   readonly #settlers: Settlers;
-  readonly #clock: Clock;
-  readonly #faulted: (where: string, fault: unknown) => void;
+  readonly #climb: Climb;
 
-  constructor(
-    settlers: Settlers,
-    clock: Clock,
-    arrival: Arrival,
-    faulted: (where: string, fault: unknown) => void,
-    onEnd: () => void,
-  ) {
+  /** A room may take as long to settle as a stage to admit (`climb.stageMs`); then the agent waits no longer. */
+  constructor(settlers: Settlers, climb: Climb, arrival: Arrival, onEnd: () => void) {
     this.#settlers = settlers;
-    this.#clock = clock;
+    this.#climb = climb;
     this.call = arrival;
-    this.#faulted = faulted;
     this.#onEnd = [onEnd];
   }
 
@@ -60,27 +76,47 @@ export class Settlement {
 
   /** Runs what waits for a target; its time is not the gate's overhead. */
   async outside<T>(wait: () => Promise<T>): Promise<T> {
-    const startMs = this.#clock.monotonicMs();
+    const { clock } = this.#climb;
+    const startMs = clock.monotonicMs();
     try {
       return await wait();
     } finally {
-      this.#outsideMs += this.#clock.monotonicMs() - startMs;
+      this.#outsideMs += clock.monotonicMs() - startMs;
     }
   }
 
   /** What the gate itself has taken so far, in milliseconds. */
   overheadMs(): number {
-    return Math.max(0, this.#clock.monotonicMs() - this.call.startMs - this.#outsideMs);
+    return Math.max(0, this.#climb.clock.monotonicMs() - this.call.startMs - this.#outsideMs);
   }
 
-  /** Settles. A second time gives the promise of the first and does nothing. Never rejects. */
+  /**
+   * Settles. A second time gives the promise of the first and does nothing. Never rejects. Where the client of a call
+   * that was sent has left, that is the outcome, whatever broke because of it.
+   */
   end(denial: Denial | null): Promise<void> {
-    this.#ended ??= this.#settle(denial);
+    if (this.#ended === undefined) {
+      const broke = denial === null || denial.code === 'upstream_error';
+      const left = this.call.abort.signal.reason === clientGone && this.call.intent !== undefined && broke;
+      if (left) this.status = 499;
+      this.#ended = this.#settle(left ? null : denial);
+    }
     return this.#ended;
   }
 
+  /** Settles if the call is given up before anybody has begun to read its stream: nothing else would then end it. */
+  endIfUnread(): void {
+    const { signal } = this.call.abort;
+    const end = () => {
+      if (!this.flowing) void this.end(abortDenial(this.call) ?? null);
+    };
+    if (signal.aborted) end();
+    else signal.addEventListener('abort', end, { once: true });
+  }
+
   async #settle(denial: Denial | null): Promise<void> {
-    for (const undo of this.#onEnd) undo();
+    for (const undo of this.#onEnd) await this.#guarded('running', async () => undo());
+    const { clock } = this.#climb;
     const spoke =
       this.call.resolved?.operation.kind === 'model' && (this.#heard.text !== '' || this.#heard.proposals.length > 0);
     let outcome: Outcome = {
@@ -89,26 +125,36 @@ export class Settlement {
       status: this.status,
       target: this.target,
       attempts: this.attempts,
-      costMicroUsd: 0,
-      thoughtId: spoke ? newId(this.#clock, 'thought') : null,
+      costMicroUsd: this.#costAtMost(),
+      thoughtId: spoke ? newId(clock, 'thought') : null,
       answerFindings: this.answerFindings,
-      latencyMs: this.#clock.monotonicMs() - this.call.startMs,
+      answerDecision: this.answerDecision,
+      latencyMs: clock.monotonicMs() - this.call.startMs,
       overheadMs: this.overheadMs(),
     };
     await this.#guarded('budget', async () => {
-      outcome = { ...outcome, costMicroUsd: await this.#settlers.budget(this.call, outcome) };
+      const costMicroUsd: unknown = await this.#settlers.budget(this.call, outcome);
+      if (!Number.isSafeInteger(costMicroUsd)) throw new Error('the budget room gave no amount');
+      outcome = { ...outcome, costMicroUsd: costMicroUsd as number };
     });
     await Promise.all([
       this.#guarded('task', () => this.#settlers.task(this.call, outcome)),
       this.#guarded('audit', () => this.#settlers.audit(this.call, outcome)),
     ]);
+    this.call.watch?.ended(this.call, outcome);
+  }
+
+  /** What stands in the records where the budget room cannot say: all that was held, if anything was sent. */
+  #costAtMost(): number {
+    return this.attempts.some(({ sent }) => sent) ? (this.call.reservation?.costMicroUsd ?? 0) : 0;
   }
 
   async #guarded(room: string, settle: () => Promise<void>): Promise<void> {
+    const { clock, stageMs, faulted } = this.#climb;
     try {
-      await settle();
+      await within(clock, stageMs, settle());
     } catch (fault) {
-      this.#faulted(`${room} settlement`, fault);
+      faulted(`${room} settlement`, fault);
     }
   }
 }

@@ -64,6 +64,8 @@ export interface Climb {
   readonly stageMs: number;
   /** Told of every fault; the agent only sees the stage's `fault`. */
   readonly faulted: (stage: string, reason: unknown) => void;
+  /** Told how long each stage took, by the monotonic clock, and the code of the denial it ended in. */
+  readonly timed?: (stage: string, startMs: number, endMs: number, code: DenialCode | null) => void;
 }
 
 /** How far a call came: every fact it gathered, and the denial if one stage refused. */
@@ -90,7 +92,8 @@ export async function within<T>(
     hung = true;
     limit.reject(new Hung(`no answer within ${limitMs} ms`));
   });
-  const watched = given.then((value) => {
+  // What is no promise (a fault of whoever gave it) is its own value: to throw here would leave the timer behind.
+  const watched = Promise.resolve(given).then((value) => {
     if (hung) tooLate(value);
     return value;
   });
@@ -111,6 +114,13 @@ export async function climb<In extends object, Out extends In>(
   climb: Climb,
 ): Promise<Climbed<In & Partial<Out>>> {
   let call: In & Partial<Out> = arrival;
+  let fromMs = climb.clock.monotonicMs();
+  const ended = (stage: AnyStage, denial: Denial | undefined) => {
+    const toMs = climb.clock.monotonicMs();
+    climb.timed?.(stage.name, fromMs, toMs, denial?.code ?? null);
+    fromMs = toMs;
+    return { call, denial };
+  };
   for (const stage of ladder.stages) {
     let given: unknown;
     try {
@@ -121,14 +131,15 @@ export async function climb<In extends object, Out extends In>(
       }
     } catch (fault) {
       climb.faulted(stage.name, fault);
-      return { call, denial: faultDenial(stage) };
+      return ended(stage, faultDenial(stage));
     }
     const judged = judge(stage, given);
     if (judged === undefined) {
       climb.faulted(stage.name, new Error('the stage gave what its guards refuse'));
-      return { call, denial: faultDenial(stage) };
+      return ended(stage, faultDenial(stage));
     }
-    if (isDenial(judged)) return { call, denial: judged };
+    if (isDenial(judged)) return ended(stage, judged);
+    ended(stage, undefined);
     call = { ...call, ...judged };
   }
   return { call, denial: undefined };

@@ -131,11 +131,16 @@ export function intentEvent(call: Omit<Admitted, 'intent'> & ProposedFact): NewE
   };
 }
 
+/** The decision behind a refusal: that on the answer if it refused, else that on the call. */
+function refusing(onCall: Decision | undefined, onAnswer: Decision | null): Decision | undefined {
+  return onAnswer !== null && !onAnswer.allow ? onAnswer : onCall;
+}
+
 /** How an intent ended. The sink binds it to the intent's hash, by the call's id. */
 export function outcomeEvent(call: Underway, outcome: Outcome, priceVersion: string | null): NewEvent {
   const { denial, usage, target } = outcome;
   let decision: EventDecision | null = null;
-  if (denial !== null) decision = refusalOf(denial, call.decision);
+  if (denial !== null) decision = refusalOf(denial, refusing(call.decision, outcome.answerDecision));
   else if (call.decision !== undefined) decision = decisionOf(call.decision);
   const base = ofCall('outcome', call);
   return {

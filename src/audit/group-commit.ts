@@ -57,6 +57,11 @@ export class GroupCommit {
     return this.#queue.length + this.#inFlight;
   }
 
+  /** Events that are not written yet. */
+  get waiting(): number {
+    return this.#depth;
+  }
+
   /** False while the sink fails, hangs, or has fallen behind by a whole queue. */
   healthy(): boolean {
     const stalled = this.#sinceMs !== null && this.#settings.clock.monotonicMs() - this.#sinceMs > stalledMs;

@@ -4,8 +4,10 @@
  * long before `intentStage`, which commits to what the obligations left of it.
  */
 import type {
+  AllowedFact,
   Arrival,
   CallerFact,
+  ClosedFact,
   Decision,
   DecisionFact,
   EntryFact,
@@ -18,6 +20,7 @@ import type {
   ProposedFact,
   ReservationFact,
   Subject,
+  TaintedFact,
   TargetsFact,
   TaskFact,
   TaskRecord,
@@ -33,6 +36,7 @@ import {
   denialEvent,
   intentEvent,
   outcomeEvent,
+  policyEvent,
   refusedRequestEvent,
   type TaskHappening,
   taskDenialEvent,
@@ -54,9 +58,12 @@ type Intended = Arrival &
   EntryFact &
   FindingsFact &
   DecisionFact &
+  AllowedFact &
+  TaintedFact &
   ObeyedFact &
   ReservationFact &
-  TargetsFact;
+  TargetsFact &
+  ClosedFact;
 
 const isText = (value: unknown): boolean => typeof value === 'string' && value !== '';
 
@@ -130,6 +137,7 @@ function unsentOutcome(denial: Denial): Outcome {
     text: '',
     thoughtId: null,
     answerFindings: [],
+    answerDecision: null,
     latencyMs: 0,
     overheadMs: 0,
   };
@@ -232,6 +240,14 @@ export async function recordRest(trail: Recorder, sampler: Sampler): Promise<voi
   if (skipped === 0) return;
   const denial = deny('unauthenticated', 'Refusals that were counted and not recorded.');
   await trail.append(refusedRequestEvent({ id: null, trace: null, denial }, counted(skipped)), { durable: false });
+}
+
+/** Records which policies decide from now on. */
+export async function recordPolicy(
+  trail: Recorder,
+  active: { readonly bundle: string; readonly revision: string },
+): Promise<void> {
+  await trail.append(policyEvent({ operation: 'policy.activate', accepted: true, ...active }), { durable: false });
 }
 
 /** A task the gate refused to make, or what happened to one that is there. */

@@ -139,6 +139,11 @@ export class AuditTrail implements AsyncDisposable {
     return this.#open && this.#queue.healthy();
   }
 
+  /** Events that are accepted and not written yet. */
+  get waiting(): number {
+    return this.#queue.waiting;
+  }
+
   /** Takes an event in. Rejects with AuditUnavailable; for an intent that means its call must not go. */
   append(event: NewEvent, options: AppendOptions): Promise<{ readonly eventId: EventId }> {
     // An intent tells of what may still be stopped; all others of what has happened.

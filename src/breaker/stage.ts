@@ -2,7 +2,7 @@
  * Keeps calls from destinations that fail: first what this task has seen of the route, so that an agent cannot knock
  * for ever on one dead page, then the targets that are ill for everybody. What remains keeps its rank.
  */
-import type { Arrival, EntryFact, OperationFact, Target, TargetsFact } from '../call.ts';
+import type { Arrival, ClosedFact, EntryFact, OperationFact, Target, TargetsFact } from '../call.ts';
 import type { Clock } from '../clock.ts';
 import { deny } from '../denial.ts';
 import type { Stage } from '../stage.ts';
@@ -20,12 +20,12 @@ export interface BreakerStageParts {
 /** The rung that narrows the targets. Denies `circuit_open` with the time to wait. */
 export function breakerStage(
   parts: BreakerStageParts,
-): Stage<Arrival & EntryFact & OperationFact & TargetsFact, TargetsFact> {
+): Stage<Arrival & EntryFact & OperationFact & TargetsFact, TargetsFact & ClosedFact> {
   const { breakers, clock, failuresInARow, coolDownMs } = parts;
   return {
     name: 'breaker',
     fault: 'circuit_open',
-    gives: { targets: (value) => Array.isArray(value) && value.length > 0 },
+    gives: { targets: (value) => Array.isArray(value) && value.length > 0, closed: (value) => value === true },
     admit: ({ entry, resolved, targets }) => {
       const { route } = resolved.operation;
       const { failuresByRoute } = entry.task.record;
@@ -43,7 +43,7 @@ export function breakerStage(
       }
 
       const closed = targets.filter((target) => !breakers.isOpen(targetKey(target)));
-      if (closed.length > 0) return { targets: closed };
+      if (closed.length > 0) return { targets: closed, closed: true };
       const message = `Every target of ${route} that this call may use keeps failing, for all tasks. Try again later.`;
       return deny('circuit_open', message, {
         reasons: [{ code: 'targets_open', message: targets.map(({ name }) => name).join(', ') }],

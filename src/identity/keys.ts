@@ -20,7 +20,7 @@ import { type AlgorithmName, algorithms, signInput } from './algorithms.ts';
 import { createKeyFile, KeyFileFault, openKeyDirectory, readKeyFile, type StoredKey } from './key-file.ts';
 
 /**
- * What a key may sign, with its algorithm (design.md §4) and the only `typ` it signs. `federation` is the assertion
+ * What a key may sign, with its algorithm, and the only `typ` it signs. `federation` is the assertion
  * that clouds exchange for their credentials: RS256, as Entra demands.
  */
 export const keyPurposes = {

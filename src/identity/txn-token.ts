@@ -30,7 +30,7 @@ export interface TxnTokenRequest {
   readonly sentDigest: string;
 }
 
-/** Lifetime in seconds: the most that design.md §4 allows, and verifiers accept. */
+/** Lifetime in seconds: the most that verifiers accept. */
 export const txnTokenSeconds = 60;
 
 export class TxnTokens {
@@ -55,6 +55,7 @@ export class TxnTokens {
       scope: operation,
       req_wl: agent.id,
       tctx: {
+        agent_issuer: agent.issuer,
         task_id: taskId,
         root_task_id: rootTaskId,
         purpose,

@@ -1,10 +1,11 @@
 /**
- * Builds what a policy sees, as design.md §5 names it: one new object a document, whose free-form parts (claims,
+ * Builds what a policy sees, as docs/policy-author.md names it: one new object a document, whose free-form parts (claims,
  * arguments, labels) are taken over as they are and must not be changed afterwards. Members that are not known are
  * left out or null, never guessed; `schemas.ts` says which.
  */
 import type {
   Agent,
+  Ancestor,
   AnswerHead,
   Arrival,
   EntryFact,
@@ -47,6 +48,8 @@ export interface TaskAsk {
   readonly tools: readonly string[] | null;
   readonly budget: Partial<Spending>;
   readonly ttlSeconds: number | null;
+  /** The task that this one would be part of; null for none. */
+  readonly parent: Omit<Ancestor, 'budget'> | null;
   readonly labels: JsonObject;
 }
 
@@ -107,6 +110,7 @@ export function taskInput(
       ...some('tools', ask.tools ?? undefined),
       ...some('budget', Object.keys(budget).length === 0 ? undefined : budget),
       ...some('ttl_seconds', ask.ttlSeconds ?? undefined),
+      ...some('parent', parentOf(ask.parent ?? undefined)),
       labels: ask.labels,
     },
     gateway: gatewayOf(gateway),
@@ -170,6 +174,11 @@ function gatewayOf({ id, cloud, region }: GatewayFacts): JsonObject {
   return { id, cloud, region };
 }
 
+function parentOf(parent: Omit<Ancestor, 'budget'> | undefined): JsonObject | undefined {
+  if (parent === undefined) return undefined;
+  return { id: parent.id, agent: parent.agent, issuer: parent.issuer, purpose: parent.purpose };
+}
+
 function amountsOf({ tokens, costMicroUsd, calls }: Spending): JsonObject {
   return { tokens, cost_micro_usd: costMicroUsd, calls };
 }
@@ -177,7 +186,7 @@ function amountsOf({ tokens, costMicroUsd, calls }: Spending): JsonObject {
 function taskOf({ record, spent, remaining }: TaskView): JsonObject {
   return {
     id: record.id,
-    ...some('parent', record.parent === null ? undefined : { id: record.parent.id, agent: record.parent.agent }),
+    ...some('parent', parentOf(record.ancestors[0])),
     purpose: record.purpose,
     tools: record.tools,
     labels: record.labels,

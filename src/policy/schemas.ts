@@ -92,10 +92,17 @@ const operationCount = closed({
   sums: mapOf(Type.Number(), 'Sum of each remembered number, without denied calls'),
 });
 
+const parent = closed({
+  id: filled('Id of the parent task'),
+  agent: filled('Agent of the parent task'),
+  issuer: filled('Issuer of that agent'),
+  purpose: filled('Purpose of the parent task'),
+});
+
 const task = closed(
   {
     id: filled('Id of the task'),
-    parent: Type.Optional(closed({ id: filled('Id of the parent task'), agent: filled('Agent of the parent task') })),
+    parent: Type.Optional(parent),
     purpose: filled('What the task is for'),
     tools: orNull(texts(), 'Operations or `{route}.*`; null for every operation of the table'),
     labels: mapOf(true, 'Asserted by the agent'),
@@ -177,6 +184,7 @@ export const taskInputSchema = closed({
     budget: Type.Optional(budget),
     ttl_seconds: Type.Optional(Type.Integer({ minimum: 1 })),
     labels: Type.Optional(mapOf(true)),
+    parent: Type.Optional(parent),
   }),
   gateway,
   time,

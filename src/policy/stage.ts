@@ -3,7 +3,7 @@
  * that a denial is recorded with the input it was made on; `enforceStage` refuses every call whose decision does not
  * allow it. Between them nothing may look at the decision, and a call without the second rung is not admitted.
  */
-import type { AnswerHead, Decision, DecisionFact, EntryFact, Finding, Json, JsonObject } from '../call.ts';
+import type { AllowedFact, AnswerHead, Decision, DecisionFact, EntryFact, Finding, Json, JsonObject } from '../call.ts';
 import type { Clock } from '../clock.ts';
 import { type Denial, deny } from '../denial.ts';
 import type { Stage } from '../stage.ts';
@@ -24,11 +24,6 @@ export interface Decider {
 export interface DecideDeps {
   readonly gateway: GatewayFacts;
   readonly clock: Clock;
-}
-
-/** Says that a decision was looked at and allows the call. */
-export interface AllowedFact {
-  readonly allowed: true;
 }
 
 /** Whether `value` is a decision that may be acted on; a truthy `allow` is not enough. */

@@ -28,7 +28,7 @@ export async function accessTask(
     const record = await ports.tasks.load(caller.tenant, id);
     if (record === undefined) return unknown;
     if (record.id === caller.taskId && record.agent.id === caller.agentId) return { record, proof: 'task token' };
-    return record.parent?.id === caller.taskId ? { record, proof: 'parent' } : unknown;
+    return record.ancestors.some(({ id: above }) => above === caller.taskId) ? { record, proof: 'parent' } : unknown;
   }
   const agent = await ports.verifyWorkload(credential);
   // Neither kind of token: what is said of it as a workload token is the more useful of the two answers.

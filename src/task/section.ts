@@ -59,7 +59,14 @@ export const taskSection = Type.Object(
 export type TaskConfig = Type.Static<typeof taskSection>;
 
 /** Faults that the schema cannot say. */
-export function checkTask(task: TaskConfig): { pointer: string; message: string }[] {
-  if (microUsdFromUsd(task.budget.cost_usd) !== undefined) return [];
-  return [{ pointer: '/task/budget/cost_usd', message: 'expected US dollars with at most six decimals' }];
+export function checkTask(task: TaskConfig, history: number): { pointer: string; message: string }[] {
+  const faults: { pointer: string; message: string }[] = [];
+  if (microUsdFromUsd(task.budget.cost_usd) === undefined) {
+    faults.push({ pointer: '/task/budget/cost_usd', message: 'expected US dollars with at most six decimals' });
+  }
+  if (task.loop.repeats >= history) {
+    const message = `expected less than limits.history (${history}): older calls are not remembered one by one`;
+    faults.push({ pointer: '/task/loop/repeats', message });
+  }
+  return faults;
 }

@@ -12,6 +12,7 @@ import type {
   OperationFact,
   Outcome,
   Spending,
+  TaintedFact,
   TaskFact,
   TaskRecord,
   TaskView,
@@ -61,7 +62,7 @@ export function taskStage(stages: TaskStages): Stage<Arrival & CallerFact, TaskF
     admit: async ({ caller }) => {
       const record = await stages.tasks.load(caller.tenant, caller.taskId);
       if (record === undefined || record.agent.id !== caller.agentId) return unknownTask();
-      const denial = denyUnlessActive(record, stages.clock.nowMs());
+      const denial = await denyUnlessAlive(stages, record);
       return denial ?? { task: await viewOf(stages, record) };
     },
   };
@@ -131,6 +132,7 @@ const neverSent: Outcome = {
   text: '',
   thoughtId: null,
   answerFindings: [],
+  answerDecision: null,
   latencyMs: 0,
   overheadMs: 0,
 };
@@ -146,28 +148,44 @@ function looping(operation: string, repeats: number): Denial {
 }
 
 /** Sets the taint that a decision declares, before anything is sent. Adds no fact but that it is done. */
-export function taintStage(stages: TaskStages): Stage<Arrival & CallerFact & DecisionFact, { readonly tainted: true }> {
+export function taintStage(stages: TaskStages): Stage<Arrival & CallerFact & TaskFact & DecisionFact, TaintedFact> {
   return {
     name: 'task',
     fault: 'store_unavailable',
     gives: { tainted: (value) => value === true },
-    admit: async ({ caller, decision }) => {
-      const taint = decision.obligations.taint ?? [];
-      if (taint.length > 0) {
-        const updated = await stages.tasks.update(caller.tenant, caller.taskId, (current) =>
-          current === undefined ? unknownTask() : { ...current, taint: [...new Set([...current.taint, ...taint])] },
-        );
-        if (isDenial(updated)) return updated;
-      }
-      return { tainted: true };
+    admit: async ({ caller, task, decision }) => {
+      const denial = await taintTask(stages, caller.tenant, task.record, decision.obligations.taint ?? []);
+      return denial ?? { tainted: true };
     },
   };
+}
+
+/** What a part has read, the whole has read: taint goes into the task and up to every task above. */
+export async function taintTask(
+  stages: Pick<TaskStages, 'tasks'>,
+  tenant: string,
+  { id, ancestors }: TaskRecord,
+  taint: readonly string[],
+): Promise<Denial | undefined> {
+  const tainted = taint.length === 0 ? [] : [id, ...ancestors.map((ancestor) => ancestor.id)];
+  for (const taskId of tainted) {
+    const updated = await stages.tasks.update(tenant, taskId, (current) =>
+      current === undefined ? unknownTask() : { ...current, taint: [...new Set([...current.taint, ...taint])] },
+    );
+    if (isDenial(updated)) return updated;
+  }
+  return undefined;
 }
 
 /** The task still lives: asked after the intent and before anything is sent. */
 export async function stillAlive(stages: TaskStages, call: Admitted): Promise<Denial | undefined> {
   const record = await stages.tasks.load(call.caller.tenant, call.caller.taskId);
-  return record === undefined ? unknownTask() : denyUnlessActive(record, stages.clock.nowMs());
+  return record === undefined ? unknownTask() : denyUnlessAlive(stages, record);
+}
+
+/** The task and every task that it is part of. */
+async function denyUnlessAlive(stages: TaskStages, record: TaskRecord): Promise<Denial | undefined> {
+  return denyUnlessActive(record, stages.clock.nowMs()) ?? (await stages.tasks.denyUnlessLineageActive(record));
 }
 
 /**
@@ -196,7 +214,8 @@ export async function settleTask(stages: TaskStages, call: Underway, outcome: Ou
       next = { ...next, thoughts: markUsed(next, entry.thought, call.id, 'give back') };
     }
     if (outcome.thoughtId !== null) {
-      const thought = { id: outcome.thoughtId, callId: call.id, source: 'observed' as const, atMs };
+      const span = `${call.trace.traceId}-${call.trace.spanId}`;
+      const thought = { id: outcome.thoughtId, callId: call.id, source: 'observed' as const, atMs, span };
       next = { ...next, thoughts: rememberThought(next, thought, outcome.proposals) };
     }
     return next;

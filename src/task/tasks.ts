@@ -3,7 +3,7 @@
  * every gateway on the store sees the same. Knowing an id is no right: who may see or end a task is for the caller
  * of these methods to check against the record.
  */
-import type { Agent, JsonObject, Spending, Subject, TaskRecord, TaskState } from '../call.ts';
+import type { Agent, Ancestor, JsonObject, Spending, Subject, TaskRecord, TaskState } from '../call.ts';
 import { type Clock, newId } from '../clock.ts';
 import { type Denial, deny, isDenial } from '../denial.ts';
 import { type Store, storeKey } from '../store/store.ts';
@@ -49,6 +49,11 @@ export function denyUnlessActive(record: TaskRecord, nowMs: number): Denial | un
   }
 }
 
+/** A task as one that another is part of. */
+export function ancestorOf({ id, agent, purpose, budget }: TaskRecord): Ancestor {
+  return { id, agent: agent.id, issuer: agent.issuer, purpose, budget };
+}
+
 export class Tasks {
   readonly #store: Store;
   readonly #clock: Clock;
@@ -80,8 +85,7 @@ export class Tasks {
       purpose: task.purpose,
       tools: task.tools,
       labels: task.labels,
-      parent: task.parent === null ? null : { id: task.parent.id, agent: task.parent.agent.id },
-      rootId: task.parent?.rootId ?? id,
+      ancestors: task.parent === null ? [] : [ancestorOf(task.parent), ...task.parent.ancestors],
       state: 'active',
       createdAtMs: nowMs,
       expiresAtMs,
@@ -112,6 +116,18 @@ export class Tasks {
   async find(id: string): Promise<TaskRecord | undefined> {
     const tenant = await this.#store.get(Tasks.#indexKey(id));
     return tenant === undefined ? undefined : this.load(tenant.value as string, id);
+  }
+
+  /** The denial of a call whose task is part of one that has ended, or undefined: who kills a task kills its parts. */
+  async denyUnlessLineageActive(record: TaskRecord): Promise<Denial | undefined> {
+    for (const { id } of record.ancestors) {
+      const above = await this.load(record.tenant, id);
+      if (above === undefined) return deny('task_expired', 'A task above this one has expired.');
+      const denial = denyUnlessActive(above, this.#clock.nowMs());
+      if (denial !== undefined)
+        return deny(denial.code, 'A task above this one has ended. Nothing more is called here.');
+    }
+    return undefined;
   }
 
   /** Changes a record by compare-and-set; `change` may run several times and must have no effects. */

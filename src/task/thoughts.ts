@@ -54,7 +54,8 @@ export function matchThought(
     if (equal(found)) match = unused(found) && thought.source === 'observed' ? 'exact' : 'name';
     else match = found === byId ? 'changed' : 'name';
   }
-  return { id: thought.id, source: thought.source, match, toolCallId: proposal.id };
+  const span = thought.span === undefined ? {} : { span: thought.span };
+  return { id: thought.id, source: thought.source, match, toolCallId: proposal.id, ...span };
 }
 
 /** The record with a proposal marked as carried out by `callId`, or, with null, as free again. */
@@ -81,7 +82,7 @@ export function markUsed(
 /** What a task keeps of a thought: ids, names and keyed digests, never the arguments themselves. */
 export function rememberThought(
   record: TaskRecord,
-  thought: { id: ThoughtId; callId: CallId | null; source: Thought['source']; atMs: number },
+  thought: { id: ThoughtId; callId: CallId | null; source: Thought['source']; atMs: number; span?: string },
   proposed: readonly ProposedCall[],
 ): readonly Thought[] {
   const proposals = proposed.slice(0, proposalsMax).map((call): Proposal => {

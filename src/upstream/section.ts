@@ -11,7 +11,11 @@ import { isGatesOwn } from './headers.ts';
 export const credentialsSection = Type.Record(
   Type.String({ pattern: '^[A-Za-z0-9_-]{1,64}$' }),
   Type.Union([header.schema, none.schema], { description: 'One credential; its kind says what it holds' }),
-  { default: {}, description: 'What the gate adds for targets, by name; agents never see it' },
+  {
+    default: {},
+    additionalProperties: false,
+    description: 'What the gate adds for targets, by name; agents never see it',
+  },
 );
 
 export type CredentialsConfig = Type.Static<typeof credentialsSection>;

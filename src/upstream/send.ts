@@ -3,9 +3,10 @@
  * failure turned into a denial. It never retries; the exchange picks the next target. The agent's own token is not
  * within reach here: nothing of the arrival's credential is read.
  */
-import type { Admitted, Attempt, Target, UpstreamAnswer } from '../call.ts';
+import type { Admitted, Attempt, AttemptSpan, Target, UpstreamAnswer } from '../call.ts';
 import type { Clock } from '../clock.ts';
 import { type Denial, deny, isDenial } from '../denial.ts';
+import { freshTrace, newSpanId, traceHeaders, traceparentOf } from '../telemetry/trace.ts';
 import { splitUrl } from './address.ts';
 import type { Credential } from './credentials/index.ts';
 import { canDecode, decode } from './decode.ts';
@@ -53,8 +54,13 @@ export class Upstream {
   async attempt(call: Admitted, target: Target): Promise<AttemptResult> {
     const { dialer, clock } = this.#options;
     const startMs = clock.monotonicMs();
+    const span: AttemptSpan = {
+      id: newSpanId(clock),
+      startMs,
+      ...(target.txnToken ? {} : { outside: freshTrace(clock) }),
+    };
     const attempt = (status: number | null, error: string | null, sent: boolean): Attempt => {
-      return { target: target.name, status, error, latencyMs: clock.monotonicMs() - startMs, sent };
+      return { target: target.name, status, error, latencyMs: clock.monotonicMs() - startMs, sent, span };
     };
 
     const outbound = call.resolved.payload.encode(target);
@@ -69,7 +75,7 @@ export class Upstream {
     }
     let own: Readonly<Record<string, string>>;
     try {
-      own = await this.#ownHeaders(call, target, { method, path, body });
+      own = await this.#ownHeaders(call, target, { method, path, body }, span);
     } catch {
       // The fault's text may hold a key; its name is all that is kept.
       const denial = deny('upstream_unavailable', `the credential for target ${target.name} could not be got`);
@@ -101,7 +107,12 @@ export class Upstream {
   }
 
   /** What the gate itself says; wins over whatever the request brought along. Throws where a credential is missing. */
-  async #ownHeaders(call: Admitted, target: Target, sent: SentRequest): Promise<Record<string, string>> {
+  async #ownHeaders(
+    call: Admitted,
+    target: Target,
+    sent: SentRequest,
+    span: AttemptSpan,
+  ): Promise<Record<string, string>> {
     const { credentials, txnToken } = this.#options;
     const headers: Record<string, string> = { 'user-agent': 'tollgate', 'accept-encoding': 'identity' };
     if (target.credential !== null) {
@@ -115,22 +126,11 @@ export class Upstream {
       headers['txn-token'] = token;
       headers['x-request-id'] = call.requestId;
     }
-    Object.assign(headers, this.#trace(call, target));
+    Object.assign(headers, traceOf(call, span));
     for (const [name, value] of Object.entries(headers)) {
       if (!isHeader(name, value)) throw new Error(`the header ${name} cannot be sent`);
     }
     return headers;
-  }
-
-  /** Our trace inside the trust domain; a fresh one towards outsiders, so that they learn no ids (W3C Trace Context). */
-  #trace(call: Admitted, target: Target): Record<string, string> {
-    const { trace } = call;
-    if (!target.txnToken) {
-      const id = this.#options.clock.randomBytes(24).toString('hex');
-      return { traceparent: `00-${id.slice(0, 32)}-${id.slice(32)}-00` };
-    }
-    const traceparent = `00-${trace.traceId}-${trace.spanId}-${trace.sampled ? '01' : '00'}`;
-    return trace.state === null ? { traceparent } : { traceparent, tracestate: trace.state };
   }
 
   #denial(error: DialError, call: Admitted, target: Target): Denial {
@@ -138,6 +138,13 @@ export class Upstream {
     if (error.kind === 'aborted' && isDenial(reason)) return reason;
     return denialOfFault(error, target);
   }
+}
+
+/** Our trace inside the trust domain; a fresh one towards outsiders, so that they learn no ids (W3C Trace Context). */
+function traceOf({ trace }: Admitted, { id, outside }: AttemptSpan): Record<string, string> {
+  return outside === undefined
+    ? traceHeaders(trace, id)
+    : { traceparent: traceparentOf({ ...outside, sampled: false }) };
 }
 
 const codes = {

@@ -135,3 +135,31 @@ test('a stage that hangs is refused after its limit, and what it gives too late 
   assert.deepEqual(late, [{ what: { verb: 'late' } }]);
   assert.equal(clock.timers, 0);
 });
+
+test('the runner tells how long each stage took, one after the other, and the denial it ended in', async () => {
+  const { clock, options } = setup();
+  const told: unknown[] = [];
+  const timed = (...stage: unknown[]) => void told.push(stage);
+  const waiting: Stage<Start, Who> = {
+    ...who,
+    admit: async () => {
+      await clock.advance(30);
+      return { who: { name: 'a' } };
+    },
+  };
+  const refusing: Stage<Start & Who, What> = { ...what, admit: () => deny('args_invalid', 'no') };
+  await climb(Ladder.from<Start>().rung(waiting).rung(refusing), { id: '1' }, { ...options, timed });
+  assert.deepEqual(told, [
+    ['identity', 0, 30, null],
+    ['wire', 30, 30, 'args_invalid'],
+  ]);
+  told.length = 0;
+  const throwing: Stage<Start, Who> = {
+    ...who,
+    admit: () => {
+      throw new Error('broken');
+    },
+  };
+  await climb(Ladder.from<Start>().rung(throwing), { id: '1' }, { ...options, timed });
+  assert.deepEqual(told, [['identity', 30, 30, 'unauthenticated']]);
+});

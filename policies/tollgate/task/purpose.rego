@@ -8,12 +8,15 @@ purpose := data.tollgate.purposes[input.task.purpose]
 # Asks for everything that must hold; the denials say what does not.
 allow contains lib.reason("agent_of_purpose", "The purpose lists this agent and this subject.") if {
 	agent_listed
+	part_listed
 	subject_listed
 	subject_assured
 	count(granted_tools) > 0
 }
 
+# Two issuers may name their agents alike: who says so is part of who it is.
 agent_listed if {
+	input.agent.issuer in purpose.issuers
 	some pattern in purpose.agents
 	lib.matches(pattern, input.agent.id)
 }
@@ -51,4 +54,21 @@ subject_assured if input.subject.assurance == "verified"
 subject_assured if {
 	some pattern in purpose.subject.asserted_by
 	lib.matches(pattern, input.agent.id)
+}
+
+# A part has the subject of the whole, which was accepted when that was opened.
+subject_assured if {
+	input.task.parent
+	part_listed
+}
+
+part_listed if not purpose.part_of
+
+part_listed if input.task.parent.purpose in purpose.part_of
+
+deny contains lib.reason("parent_required", message) if {
+	purpose
+	not part_listed
+	wholes := concat(", ", sort(purpose.part_of))
+	message := $"A task for {input.task.purpose} is opened only as part of a task for: {wholes}."
 }

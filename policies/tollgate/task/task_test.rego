@@ -37,6 +37,11 @@ test_an_agent_that_is_not_listed_is_denied if {
 	decided(object.union(base, {"agent": {"id": "coordinator-7"}})).allow == true
 }
 
+test_an_agent_of_another_issuer_is_denied_whatever_its_name if {
+	denied_for(object.union(base, {"agent": {"issuer": "aws"}}), "agent_not_allowed")
+	denied_for(object.union(part, {"agent": {"issuer": "azure"}}), "agent_not_allowed")
+}
+
 test_a_task_needs_a_subject_of_the_right_type if {
 	denied_for(object.union(base, {"subject": null}), "subject_required")
 	denied_for(object.union(base, {"subject": {"type": "employee"}}), "subject_required")
@@ -46,6 +51,7 @@ test_an_asserted_subject_is_accepted_from_named_agents_only if {
 	asserted := object.union(base, {"subject": {"assurance": "asserted"}})
 	decided(asserted).allow == true
 	purposes := {"return_exception": {
+		"issuers": ["azure"],
 		"agents": ["coordinator"],
 		"subject": {"types": ["customer"], "asserted_by": []},
 		"operations": {"a.b": {}},
@@ -55,15 +61,37 @@ test_an_asserted_subject_is_accepted_from_named_agents_only if {
 	decision.reasons[0].code == "asserted_subject"
 }
 
+whole_task := {"id": "task_0", "agent": "coordinator", "issuer": "azure", "purpose": "return_exception"}
+
+part := object.union(base, {
+	"agent": {"id": "legal-risk", "issuer": "onprem"},
+	"subject": {"assurance": "asserted"},
+	"task": {"purpose": "risk_assessment", "parent": whole_task},
+})
+
+test_another_agent_opens_a_part_of_the_task if decided(part).allow == true
+
+test_a_part_is_not_opened_by_itself if {
+	alone := object.union(object.remove(part, ["task"]), {"task": {"purpose": "risk_assessment"}})
+	denied_for(alone, "parent_required")
+}
+
+test_a_part_belongs_to_a_task_for_a_listed_purpose if {
+	other := object.union(part, {"task": {"parent": {"purpose": "marketing"}}})
+	denied_for(other, "parent_required")
+	denied_for(other, "asserted_subject")
+}
+
 test_a_purpose_with_gaps_opens_nothing if {
 	whole := {
+		"issuers": ["azure"],
 		"agents": ["coordinator"],
 		"subject": {"types": ["customer"], "asserted_by": []},
 		"operations": {"a.b": {}},
 	}
 	complete := task.decision with input as base with data.tollgate.purposes as {"return_exception": whole}
 	complete.allow == true
-	every member in ["agents", "subject", "operations"] {
+	every member in ["issuers", "agents", "subject", "operations"] {
 		purposes := {"return_exception": object.remove(whole, [member])}
 		decision := task.decision with input as base with data.tollgate.purposes as purposes
 		decision.allow == false
@@ -87,6 +115,7 @@ test_who_asks_for_tools_gets_those_of_them_that_the_purpose_lists if {
 
 test_a_route_is_not_the_beginning_of_another_routes_name if {
 	purposes := {"return_exception": {
+		"issuers": ["azure"],
 		"agents": ["coordinator"],
 		"subject": {"types": ["customer"]},
 		"operations": {"gpt-4.1.chat": {}},

@@ -183,9 +183,12 @@ export function intendedCall(clock: Clock, shape: CallShape = {}): Omit<Admitted
     entry: { thought: shape.thought ?? null, repeats: 0, task: view, facts: {} },
     inspection: { findings: [{ type: 'email', count: 2, where: '/body/note', confidence: 0.9 }] },
     decision: decision(clock),
+    allowed: true,
+    tainted: true,
     obeyed: { changed: false, unhandled: [] },
     reservation: { id: newId(clock, 'reservation'), tokens: 0, costMicroUsd: 0 },
     targets: [target],
+    closed: true,
     ...shape.over,
   };
 }

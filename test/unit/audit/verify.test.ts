@@ -101,7 +101,7 @@ function flipped(value: unknown): unknown {
   return { ...(value as object), [name]: flipped(first) };
 }
 
-test('one changed byte in any field of any event is found, and the event is named', async () => {
+test('[audit.changed-byte-is-seen] one changed byte in any field of any event is found, and the event is named', async () => {
   for (const field of eventFields) {
     for (const index of [0, 5, 11]) {
       const events = world.events.map((original, at) =>
@@ -138,7 +138,7 @@ test('an inserted event with a hash and number of its own is found by its neighb
   assertBroken(await check(world.events.with(4, forged)), 6, /does not follow/);
 });
 
-test('a deleted last event is found: the head is ahead', async () => {
+test('[audit.tail-cut-is-seen] a deleted last event is found: the head is ahead', async () => {
   assertBroken(await check(world.events.slice(0, 11)), 12, /event 12 is missing: the signed head signs event 12/);
   assertBroken(await check([]), 1, /event 1 is missing/);
 });
@@ -172,7 +172,7 @@ test('an outcome whose intent is not there is found', async () => {
   assertBroken(await verifyTrail({ events: twice, keys: keysOf(world.signer) }), 3, /not there/);
 });
 
-test('a chain rebuilt and signed with the stolen key deceives its own head, not the checkpoint that was kept', async () => {
+test('[audit.rebuilt-chain-is-seen] a chain rebuilt and signed with the stolen key deceives its own head, not the checkpoint that was kept', async () => {
   const tampered = rebuilt(world.events.with(1, { ...(world.events[1] as AuditEvent), cost_usd: 0 }));
   const last = tampered.at(-1) as AuditEvent;
   const head = checkpointSigner(world.signer)({ origin: 'gate-1', seq: 12, hash: last.hash, time: last.time });

@@ -31,7 +31,10 @@ function setUp() {
 test('a route that has not failed this task five times in a row is called', async () => {
   const { clock, admit } = setUp();
   const lastAtMs = clock.nowMs();
-  assert.deepEqual(await admit({ vendor: { count: 4, lastAtMs }, elsewhere: { count: 99, lastAtMs } }), { targets });
+  assert.deepEqual(await admit({ vendor: { count: 4, lastAtMs }, elsewhere: { count: 99, lastAtMs } }), {
+    targets,
+    closed: true,
+  });
 });
 
 test('after five failures in a row the task is told circuit_open, and when it may try again', async () => {
@@ -50,7 +53,7 @@ test('when the cool-down is over the task may try again, and one more failure cl
   const { clock, admit } = setUp();
   const lastAtMs = clock.nowMs();
   await clock.advance(60_000);
-  assert.deepEqual(await admit({ vendor: { count: 5, lastAtMs } }), { targets });
+  assert.deepEqual(await admit({ vendor: { count: 5, lastAtMs } }), { targets, closed: true });
   assert.ok(isDenial(await admit({ vendor: { count: 6, lastAtMs: clock.nowMs() } })));
 });
 
@@ -66,7 +69,7 @@ test('a wall clock that was set back does not make the told wait longer than the
 test('targets that are open are left out, and the rest keep their rank', async () => {
   const { admit, fell } = setUp();
   await fell(targets[1] as Target);
-  assert.deepEqual(await admit(), { targets: [targets[0], targets[2]] });
+  assert.deepEqual(await admit(), { targets: [targets[0], targets[2]], closed: true });
 });
 
 test('when every target is open the call is circuit_open until the first of them may be tried', async () => {

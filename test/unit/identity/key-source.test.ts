@@ -44,7 +44,7 @@ const broken = async (): Promise<Json> => {
   throw new Error('500');
 };
 
-test('200 made-up kids at once, before any key is known, cause two fetches: discovery and keys', async () => {
+test('[identity.unknown-kids-do-not-fetch] 200 made-up kids at once, before any key is known, cause two fetches: discovery and keys', async () => {
   const documents = healthy();
   const { verify } = world(documents);
   const answers = await Promise.all(Array.from({ length: 200 }, (_, index) => verify(`random-${index}`, second)));

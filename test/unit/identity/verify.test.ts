@@ -33,6 +33,7 @@ test('a Txn-Token says what design and draft name, and jose verifies it', async 
     scope: request.operation,
     req_wl: agent.id,
     tctx: {
+      agent_issuer: 'azure',
       task_id: taskId,
       root_task_id: taskId,
       purpose: 'return_exception',

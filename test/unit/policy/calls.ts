@@ -33,8 +33,9 @@ export const record: TaskRecord = {
   purpose: 'return_exception',
   tools: ['orders.*', 'refunds.create_refund'],
   labels: { ticket: 'T-1' },
-  parent: { id: 'task_0' as TaskId, agent: 'desk' },
-  rootId: 'task_0' as TaskId,
+  ancestors: [
+    { id: 'task_0' as TaskId, agent: 'desk', issuer: 'azure', purpose: 'return_exception', budget: spending },
+  ],
   state: 'active',
   createdAtMs: 1_000,
   expiresAtMs: 2_000,

@@ -145,7 +145,7 @@ test('a decision of any odd shape denies', async (t) => {
   for (const decision of odd) denied(decide(decision), 'decision_invalid');
 });
 
-test('an obligation that the gate does not know denies', async (t) => {
+test('[policy.unknown-obligation-denies] an obligation that the gate does not know denies', async (t) => {
   const decision = await decideWith(
     t,
     'decision := {"allow": true, "reasons": [], "obligations": {"taint": [], "watermark": true}}',
@@ -163,7 +163,7 @@ test('a denial keeps its reasons, whatever it demands besides', async (t) => {
   assert.deepEqual(decision.obligations, {});
 });
 
-test('a policy that throws denies, and what it is asked next is decided by a fresh instance', async (t) => {
+test('[policy.fails-closed] a policy that throws denies, and what it is asked next is decided by a fresh instance', async (t) => {
   const { engine, logged } = await engineFor(
     t,
     `

@@ -27,7 +27,7 @@ const callSeen = {
   subject: subjectSeen,
   task: {
     id: 'task_1',
-    parent: { id: 'task_0', agent: 'desk' },
+    parent: { id: 'task_0', agent: 'desk', issuer: 'azure', purpose: 'return_exception' },
     purpose: 'return_exception',
     tools: ['orders.*', 'refunds.create_refund'],
     labels: { ticket: 'T-1' },
@@ -113,7 +113,7 @@ test('history and counts are those at admission, not those at the first look', (
 test('what is not there is null or left out, as the schema has it', () => {
   const { issuer: _, ...asserted } = { ...subject, assurance: 'asserted' as const };
   const bare = callInput(
-    judgedCall({ record: { subject: null, parent: null, tools: null }, entry: { thought: null } }),
+    judgedCall({ record: { subject: null, ancestors: [], tools: null }, entry: { thought: null } }),
     gateway,
     nowMs,
   ) as Record<string, JsonObject>;
@@ -173,7 +173,7 @@ test('provenance is bounded, in number and depth', () => {
 });
 
 test('the document of a task shows what was asked for, and nothing that was not', () => {
-  const ask = { purpose: 'return_exception', tools: null, budget: {}, ttlSeconds: null, labels: {} };
+  const ask = { purpose: 'return_exception', tools: null, budget: {}, ttlSeconds: null, parent: null, labels: {} };
   const bare = taskInput(ask, agent, null, gateway, nowMs);
   assert.deepEqual(plain(bare), {
     phase: 'task',

@@ -6,7 +6,7 @@ import { MemoryStore } from '../../../src/store/backends/memory.ts';
 import { RunningCalls } from '../../../src/task/running.ts';
 import { denyUnlessActive, stateOf, Tasks } from '../../../src/task/tasks.ts';
 import { ManualClock } from '../../fakes/clock.ts';
-import { fakeAgent } from '../../fakes/task.ts';
+import { fakeAgent, fakeTask } from '../../fakes/task.ts';
 
 const wanted = {
   agent: fakeAgent,
@@ -45,13 +45,13 @@ test('an active task past its expiry has expired, whoever looks', async () => {
 });
 
 test('[task.kill-ends-running-calls] a kill aborts the running calls of that task and of no other', async () => {
-  const { store, tasks, record } = await made();
-  const running = new RunningCalls(store);
+  const { store, tasks, record, clock } = await made();
+  const running = new RunningCalls({ store, tasks, clock, lostMs: 5000 });
   await running.open();
   const mine = new AbortController();
   const other = new AbortController();
-  const leave = running.enter(record.id, mine);
-  running.enter('task_other', other);
+  const leave = running.enter(record, mine);
+  running.enter(fakeTask(), other);
   assert.equal(running.count, 2);
   const ended = await tasks.end(record, 'killed');
   assert.ok(!isDenial(ended));
@@ -75,7 +75,9 @@ test('ending a task that has ended changes nothing', async () => {
 test('a sub-task lies in the tree of its parent and never outlives it', async () => {
   const { tasks, record } = await made();
   const child = await tasks.create({ ...wanted, parent: record, ttlMs: 9_000_000 });
-  assert.equal(child.rootId, record.id);
+  assert.deepEqual(child.ancestors, [
+    { id: record.id, agent: 'coordinator', issuer: 'azure', purpose: 'p', budget: record.budget },
+  ]);
   assert.equal(child.expiresAtMs, record.expiresAtMs);
 });
 

@@ -1,0 +1,113 @@
+/** Two gateways on one Redis: a task belongs to both, and so do its budget, its kill and its keys. */
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import type { Gate } from '../../src/main.ts';
+import { RedisServer } from '../fakes/redis-server.ts';
+import { chatReply } from '../gateway/chat.ts';
+import { type OpenedTask, World } from '../gateway/world.ts';
+import { part } from '../parts.ts';
+
+const skip = part('opa').skip ?? part('redis-server').skip;
+const options = skip === undefined ? {} : { skip };
+
+describe('two gateways on one Redis', options, () => {
+  let redis: RedisServer;
+  let world: World;
+  let second: Gate;
+  before(async () => {
+    redis = await RedisServer.start();
+    const store = { kind: 'redis', url: `redis://127.0.0.1:${redis.port}`, command_timeout_ms: 500 };
+    world = await World.open({ config: { store } });
+    second = await world.secondGate('gw-second');
+  });
+  after(async () => {
+    await world?.[Symbol.asyncDispose]();
+    await redis?.[Symbol.asyncDispose]();
+  });
+
+  const at = (gate: Gate, path: string, task: OpenedTask, init: RequestInit = {}) =>
+    fetch(`${gate.url}${path}`, { ...init, headers: { authorization: `Bearer ${task.token}` } });
+  const chatAt = (gate: Gate, task: OpenedTask, more: object = {}) =>
+    fetch(`${gate.url}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${task.token}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ model: 'gpt', messages: [{ role: 'user', content: 'hello' }], max_tokens: 50, ...more }),
+    });
+
+  test('[identity.keys-of-all-gateways] a task opened at one is called at the other, and both publish both keys', async () => {
+    const task = await world.task();
+    assert.equal((await at(second, '/tools/orders/orders/O-1', task)).status, 200);
+    const kids = async (gate: Gate) => {
+      const { keys } = (await (await fetch(`${gate.url}/.well-known/jwks.json`)).json()) as { keys: { kid: string }[] };
+      return keys
+        .map(({ kid }) => kid)
+        .filter((kid) => kid.includes('.t'))
+        .sort();
+    };
+    assert.deepEqual(await kids(world.gate), await kids(second));
+    assert.equal((await kids(second)).length, 4);
+  });
+
+  test('[budget.no-overspend] parallel calls over both are admitted exactly as often as the budget lets them', async () => {
+    const task = await world.task({ budget: { calls: 7 } });
+    const calls = Array.from({ length: 40 }, (_, index) =>
+      at(index % 2 === 0 ? world.gate : second, `/tools/orders/orders/O-${index}`, task).then(({ status }) => status),
+    );
+    const statuses = await Promise.all(calls);
+    assert.equal(statuses.filter((status) => status === 200).length, 7);
+    const { budget } = await world.taskDocument(task);
+    assert.deepEqual([budget.spent.calls, budget.reserved.calls], [7, 0]);
+  });
+
+  test('[task.parallel-writes-see-each-other] fifty refunds over both stay within the sum that the policy lets the task have', async () => {
+    const task = await world.task({ labels: { sum_limit: '100' } });
+    world.orders.received.length = 0;
+    const statuses = await Promise.all(
+      Array.from({ length: 50 }, async (_, index) => {
+        const gate = index % 2 === 0 ? world.gate : second;
+        const response = await fetch(`${gate.url}/tools/orders/refunds`, {
+          method: 'POST',
+          headers: { authorization: `Bearer ${task.token}`, 'content-type': 'application/json' },
+          body: JSON.stringify({ amount_cents: 10, note: `refund ${index}` }),
+        });
+        return response.status;
+      }),
+    );
+    assert.equal(statuses.filter((status) => status === 200).length, 10);
+    assert.equal(world.orders.received.length, 10);
+  });
+
+  test('[task.kill-ends-running-calls] a kill at one ends a stream at the other within a second', async () => {
+    world.model.reply = chatReply({ text: 'one two three four five six seven eight nine ten '.repeat(20), paceMs: 50 });
+    const task = await world.task();
+    const stream = await chatAt(second, task, { stream: true });
+    assert.equal(stream.status, 200);
+    const reader = (stream.body as ReadableStream<Uint8Array>).getReader();
+    await reader.read();
+    const killedAt = performance.now();
+    await at(world.gate, `/tasks/${task.id}/kill`, task, { method: 'POST' });
+    let rest = '';
+    for (let chunk = await reader.read(); !chunk.done; chunk = await reader.read())
+      rest += Buffer.from(chunk.value).toString();
+    assert.ok(performance.now() - killedAt < 1000, `the stream went on for ${performance.now() - killedAt} ms`);
+    assert.ok(rest.includes('task_killed'), rest.slice(-300));
+    world.model.reply = chatReply();
+    assert.equal((await chatAt(second, task)).status, 403);
+  });
+
+  test('while Redis is away calls are refused, nothing is sent, and both gateways are not ready; then it all goes on', async () => {
+    const task = await world.task();
+    await redis.stop();
+    world.orders.received.length = 0;
+    const refused = await at(second, '/tools/orders/orders/O-1', task);
+    assert.deepEqual([refused.status, ((await refused.json()) as { code: string }).code], [503, 'store_unavailable']);
+    assert.equal((await fetch(`${second.url}/readyz`)).status, 503);
+    assert.equal(world.orders.received.length, 0);
+    await redis.start();
+    const deadline = performance.now() + 10_000;
+    while ((await fetch(`${second.url}/readyz`)).status !== 200 && performance.now() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    assert.equal((await at(second, '/tools/orders/orders/O-1', task)).status, 200);
+  });
+});
