@@ -4,30 +4,7 @@
  * model or service.
  */
 import OpenAI from 'openai';
-
-export interface CoordinatorOptions {
-  readonly gateUrl: string;
-  readonly tokenEndpoint: string;
-  readonly clientId: string;
-  readonly clientSecret: string;
-  /** The audience of its workload token: the gate, as its cloud's issuer knows it. */
-  readonly audience: string;
-}
-
-export interface OpenTask {
-  readonly task_id: string;
-  readonly task_token: string;
-  readonly token_type: string;
-  readonly expires_in: number;
-  readonly tools: readonly string[];
-}
-
-export interface Answered {
-  readonly status: number;
-  readonly headers: Headers;
-  // biome-ignore lint/suspicious/noExplicitAny: what a service answers is for its caller to read
-  readonly body: any;
-}
+import { type Answered, answered, callThroughGate, type GateRequest, type OpenTask, timeoutMs } from './agent.ts';
 
 /** One tool call that the coordinator made. */
 export interface Made extends Answered {
@@ -47,7 +24,7 @@ type Arguments = Readonly<Record<string, unknown>>;
 
 interface Tool {
   readonly definition: OpenAI.ChatCompletionFunctionTool;
-  readonly request: (args: Arguments) => { method: string; path: string; body?: Arguments };
+  readonly request: (args: Arguments) => GateRequest;
 }
 
 function tool(name: string, description: string, properties: Record<string, string>, request: Tool['request']): Tool {
@@ -97,56 +74,22 @@ const tools: Readonly<Record<string, Tool>> = {
 
 const instructions = 'You decide on returns after the return period. Use the tools; refund only where the risk is low.';
 const roundsMax = 8;
-const timeoutMs = 30_000;
 
-async function answered(response: Response): Promise<Answered> {
-  const text = await response.text();
-  let body: unknown = text;
-  try {
-    body = JSON.parse(text);
-  } catch {
-    // Not every answer is JSON; then the text is the body.
-  }
-  return { status: response.status, headers: response.headers, body };
+export interface Question {
+  readonly order_id: string;
+  readonly amount_cents: number;
+  readonly days_late: number;
 }
 
-/** The workload token that the agent's cloud gives it (RFC 6749 §4.4, RFC 8707). */
-export async function workloadToken(options: CoordinatorOptions): Promise<string> {
-  const basic = Buffer.from(`${options.clientId}:${options.clientSecret}`).toString('base64');
-  const response = await fetch(options.tokenEndpoint, {
+/**
+ * Asks the legal department's agent. What it shows is its own task token: the other agent opens a part of this task
+ * with it, and the token alone would not be enough for that.
+ */
+export async function askLegalRisk(riskAgentUrl: string, task: OpenTask, question: Question): Promise<Answered> {
+  const response = await fetch(`${riskAgentUrl}/questions`, {
     method: 'POST',
-    headers: { authorization: `Basic ${basic}` },
-    body: new URLSearchParams({ grant_type: 'client_credentials', resource: options.audience }),
-    signal: AbortSignal.timeout(timeoutMs),
-  });
-  const { status, body } = await answered(response);
-  if (status !== 200) throw new Error(`the issuer answered ${status}`);
-  return body.access_token;
-}
-
-/** Asks the gate for a task; the caller looks at the status. */
-export async function openTask(gateUrl: string, token: string, ask: object): Promise<Answered> {
-  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
-  const signal = AbortSignal.timeout(timeoutMs);
-  return answered(await fetch(`${gateUrl}/tasks`, { method: 'POST', headers, body: JSON.stringify(ask), signal }));
-}
-
-/** A request of a task through the gate: `path` begins with `/tools/…` or `/v1/…`. */
-export async function callThroughGate(
-  gateUrl: string,
-  token: string,
-  request: { method: string; path: string; body?: object },
-  headers: Readonly<Record<string, string>> = {},
-): Promise<Answered> {
-  const { method, path, body } = request;
-  const response = await fetch(`${gateUrl}${path}`, {
-    method,
-    headers: {
-      authorization: `Bearer ${token}`,
-      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-      ...headers,
-    },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    headers: { authorization: `Bearer ${task.task_token}`, 'content-type': 'application/json' },
+    body: JSON.stringify(question),
     signal: AbortSignal.timeout(timeoutMs),
   });
   return answered(response);

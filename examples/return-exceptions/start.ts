@@ -70,11 +70,11 @@ async function openGate(world: World, { port, adminPort, dataDir }: Options) {
 
 /** The coordinator's own secret, for people who want to try calls by hand. */
 async function leaveCoordinatorSecret(world: World, gate: Gate): Promise<void> {
-  const { clientId, clientSecret } = world.issuer.coordinator;
+  const { tokenEndpoint, clientId, clientSecret } = world.issuers.azure.workload('coordinator');
   const values = {
     GATE: gate.url,
     ADMIN: gate.adminUrl,
-    TOKEN_ENDPOINT: world.issuer.tokenEndpoint,
+    TOKEN_ENDPOINT: tokenEndpoint,
     CLIENT_ID: clientId,
     CLIENT_SECRET: clientSecret,
   };
@@ -88,7 +88,7 @@ function directory(world: World, gate: Gate): string {
     ['', gate.adminUrl, `for people; bearer token in ${gate.dataDir}/admin-token`],
     ...world.directory(),
   ];
-  return `\n${rows.map(([name = '', url = '', what = '']) => `  ${name.padEnd(9)} ${url.padEnd(26)} ${what}`).join('\n')}\n`;
+  return `\n${rows.map(([name = '', url = '', what = '']) => `  ${name.padEnd(10)} ${url.padEnd(26)} ${what}`).join('\n')}\n`;
 }
 
 function whyNotStarted(fault: unknown): string {

@@ -1,4 +1,4 @@
-/** Prints the story for people: what was tried, when, whether it held; and the task as the audit trail tells it. */
+/** Prints the story for people: what was tried, when, whether it held; and the tasks as the audit trail tells them. */
 import { styleText } from 'node:util';
 import type { StoryResult } from './run.ts';
 import type { StepResult } from './story/step.ts';
@@ -47,9 +47,9 @@ export function timeline({ ok, steps, told }: StoryResult): string {
     chapter = step.chapter;
     lines.push(...stepLines(step));
   }
-  if (told.length > 0) {
-    lines.push('', styleText('bold', 'what the audit trail tells of the task'));
-    lines.push(...told.flatMap((entry) => entryLines(entry, 0)));
+  for (const { whose, entries } of told) {
+    lines.push('', styleText('bold', `the audit trail: ${whose}`));
+    lines.push(...entries.flatMap((entry) => entryLines(entry, 0)));
   }
   const failed = steps.filter(({ problems }) => problems.length > 0);
   lines.push('', ok ? `${steps.length} steps held` : `${failed.length} of ${steps.length} steps did not hold:`);

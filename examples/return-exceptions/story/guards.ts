@@ -1,9 +1,9 @@
-/** Chapter 3, the guards of policy and tasks: what a coordinator that was led astray would try, and where it ends. */
+/** Chapter 5, the guards of policy and tasks: what a coordinator that was led astray would try, and where it ends. */
 import { conversation } from '../world/script.ts';
 import { refused } from './refused.ts';
 import type { Scene } from './scene.ts';
 
-const chapter = '3 the guards';
+const chapter = '5 the guards';
 const { customerId, orderId } = conversation;
 const failuresMax = 5;
 const repeatsMax = 5;

@@ -3,10 +3,13 @@
 import { newId, systemClock, type TaskId } from '../../../src/clock.ts';
 import { GateKeys } from '../../../src/identity/keys.ts';
 import { sentDigest, TxnTokens } from '../../../src/identity/txn-token.ts';
-import { type Conversation, converse, type OpenTask } from '../coordinator.ts';
+import type { OpenTask } from '../agent.ts';
+import { type Conversation, converse } from '../coordinator.ts';
+import { tenant } from '../world/identities.ts';
+import type { Received } from '../world/record.ts';
 import { conversation } from '../world/script.ts';
 import { trustDomain } from '../world/world.ts';
-import { gatewayId, purpose, type Scene } from './scene.ts';
+import { claimsOf, coordinatorId, gatewayId, purpose, type Scene } from './scene.ts';
 import { needed } from './step.ts';
 
 /** Personal data as customers write it; none of it may reach a model. */
@@ -16,15 +19,18 @@ const message =
   `Customer ${conversation.customerId} writes: my headphones (order ${conversation.orderId}) broke five weeks after ` +
   `the return period. Can you make an exception? Answer me at ${personal.email}; I paid with ${personal.card}.`;
 
+/** The model in Azure dies in the middle of the work: after its first answer. */
+const answersBeforeDeath = 1;
+
 export interface Journey {
   task?: OpenTask;
   conversation?: Conversation;
-  /** What the model server charged for the conversation, by its own ledger. */
+  /** What the model servers charged for the conversation, by their own ledger. */
   costMicroUsd?: number;
 }
 
-function claimsOf(token: string): Record<string, unknown> {
-  return JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8'));
+function toModels({ world }: Scene): readonly Received[] {
+  return Object.values(world.models).flatMap(({ received }) => received);
 }
 
 /** A Txn-Token under the gate's own key for a refund that the policy should have stopped. */
@@ -37,15 +43,14 @@ async function txnTokenOfBadPolicy(
   await using keys = new GateKeys({ dataDir: scene.gate.dataDir, gatewayId, clock });
   await keys.open();
   const gateway = { id: gatewayId, cloud: 'azure', region: 'westeurope' };
-  const { clientId } = scene.world.issuer.coordinator;
   const taskId = task.task_id as TaskId;
   return new TxnTokens({ keys, trustDomain, publicUrl: scene.gate.url, gateway, clock }).mint({
     callId: newId(clock, 'call'),
     subject: { id: subject, type: 'customer', claims: {}, assurance: 'asserted' },
     agent: {
-      id: clientId,
+      id: coordinatorId,
       issuer: 'azure',
-      tenant: 'acme',
+      tenant,
       cloud: 'azure',
       claims: {},
       actors: [],
@@ -74,7 +79,7 @@ export async function journey(scene: Scene): Promise<Journey> {
     const view = await scene.taskView(task);
     step.equal(
       [view.state, view.agent?.id ?? view.agent, view.subject?.id, view.purpose],
-      ['active', world.issuer.coordinator.clientId, conversation.customerId, purpose],
+      ['active', coordinatorId, conversation.customerId, purpose],
       'the task is active, of this agent, for this customer and purpose',
     );
     step.note = `${task.task_id}, ${task.tools.length} operations`;
@@ -82,7 +87,9 @@ export async function journey(scene: Scene): Promise<Journey> {
 
   await story.step('2 the work', 'the model proposes, the coordinator calls, the refund is paid', async (step) => {
     const task = needed(made.task, 'the task');
-    const ledgerStart = world.model.ledger.length;
+    const ledgerStart = world.ledger.length;
+    // Chapter 4 looks at what this does; here nobody may notice.
+    world.models.azure.dieAfter(answersBeforeDeath);
     const talk = await converse(scene.gate.url, task, message);
     made.costMicroUsd = scene.modelCostMicroUsd(ledgerStart);
     made.conversation = talk;
@@ -118,13 +125,12 @@ export async function journey(scene: Scene): Promise<Journey> {
         const { task_id: taskId } = (claims.tctx ?? {}) as Record<string, unknown>;
         step.equal(
           [claims.aud, claims.sub, claims.req_wl, taskId],
-          [trustDomain, conversation.customerId, world.issuer.coordinator.clientId, task.task_id],
+          [trustDomain, conversation.customerId, coordinatorId, task.task_id],
           `${service.name}: aud, sub, req_wl and task of the Txn-Token`,
         );
       }
     }
-    for (const { headers } of world.model.received)
-      step.equal(headers['txn-token'], undefined, 'Txn-Token to the model');
+    for (const { headers } of toModels(scene)) step.equal(headers['txn-token'], undefined, 'Txn-Token to the model');
   });
 
   await story.step('2 the work', 'the refund service refuses a Txn-Token for another customer', async (step) => {
@@ -151,7 +157,9 @@ export async function journey(scene: Scene): Promise<Journey> {
   });
 
   await story.step('2 the work', 'an e-mail address and a card number do not reach the model', async (step) => {
-    const sent = world.model.received.map(({ body }) => body).join('\n');
+    const sent = toModels(scene)
+      .map(({ body }) => body)
+      .join('\n');
     step.holds(sent.includes(conversation.orderId), 'the rest of the message reached the model');
     for (const [type, value] of Object.entries(personal)) {
       step.holds(!sent.includes(value), `the ${type} did not reach the model`);

@@ -5,7 +5,7 @@
 
 import { type AuditEvent, denialCodeOf } from '../../../src/audit/event.ts';
 import { type DenialCode, denials } from '../../../src/denial.ts';
-import type { Answered } from '../coordinator.ts';
+import type { Answered } from '../agent.ts';
 import type { Scene } from './scene.ts';
 import type { Step } from './step.ts';
 

@@ -4,17 +4,9 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AuditEvent } from '../../../src/audit/event.ts';
-import {
-  type Answered,
-  type CoordinatorOptions,
-  callThroughGate,
-  type OpenTask,
-  openTask,
-  workloadToken,
-} from '../coordinator.ts';
-import type { Workload } from '../world/issuer.ts';
+import { type Answered, callThroughGate, type OpenTask, openTask, type Workload, workloadToken } from '../agent.ts';
 import { conversation } from '../world/script.ts';
-import { gateAudience, type World } from '../world/world.ts';
+import type { World } from '../world/world.ts';
 import { needed, type Story } from './step.ts';
 
 /** A running gate, as its starter and its auditors know it. */
@@ -29,34 +21,38 @@ export interface Gate {
 /** `gateway.id` of tollgate.yaml. */
 export const gatewayId = 'gw-azure-weu';
 export const purpose = 'return_exception';
-/** Prices of `planner` in tollgate.yaml, in micro-dollars a token. */
-export const plannerPrice = { input: 3, output: 12 } as const;
+/** Prices of `planner` in tollgate.yaml by target, in micro-dollars a token. */
+export const plannerPrices: Readonly<Record<string, { readonly input: number; readonly output: number }>> = {
+  'azure-weu': { input: 3, output: 12 },
+  'aws-fra': { input: 4, output: 16 },
+  'aws-use1': { input: 1, output: 4 },
+};
+
+/** The agent most of the story is about: its id at its issuer, `azure`. */
+export const coordinatorId = 'coordinator';
 
 const auditWaitMs = 3_000;
 const auditPollMs = 50;
+
+/** What a token says, unchecked. */
+export function claimsOf(token: string): Record<string, unknown> {
+  return JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8'));
+}
 
 export class Scene {
   readonly world: World;
   readonly gate: Gate;
   readonly story: Story;
-  /** Everything the agents showed to the gate. */
-  readonly agentTokens = new Set<string>();
-
   constructor(world: World, gate: Gate, story: Story) {
     this.world = world;
     this.gate = gate;
     this.story = story;
   }
 
-  coordinator(workload: Workload = this.world.issuer.coordinator): CoordinatorOptions {
-    const { clientId, clientSecret } = workload;
-    const { tokenEndpoint } = this.world.issuer;
-    return { gateUrl: this.gate.url, tokenEndpoint, clientId, clientSecret, audience: gateAudience };
-  }
-
-  async workloadToken(options: CoordinatorOptions = this.coordinator()): Promise<string> {
-    const token = await workloadToken(options);
-    this.agentTokens.add(token);
+  /** The workload token of the coordinator in Azure, or of whom `workload` says. */
+  async workloadToken(workload: Workload = this.world.issuers.azure.workload('coordinator')): Promise<string> {
+    const token = await workloadToken(workload);
+    this.world.agentTokens.add(token);
     return token;
   }
 
@@ -70,7 +66,7 @@ export class Scene {
     const opened = await openTask(this.gate.url, await this.workloadToken(), this.ask(more));
     if (opened.status !== 201) throw new Error(`POST /tasks answered ${opened.status}: ${JSON.stringify(opened.body)}`);
     const task = opened.body as OpenTask;
-    this.agentTokens.add(task.task_token);
+    this.world.agentTokens.add(task.task_token);
     return task;
   }
 
@@ -123,11 +119,12 @@ export class Scene {
     return Object.fromEntries([...this.world.received()].map(([name, received]) => [name, received.length]));
   }
 
-  /** What the model server has counted since entry `from` of its ledger, at the gate's price. */
-  modelCostMicroUsd(from: number, to?: number): number {
+  /** What the model servers have counted since entry `from` of their ledger, at the gate's prices. */
+  modelCostMicroUsd(from: number): number {
     let cost = 0;
-    for (const { promptTokens, completionTokens } of this.world.model.ledger.slice(from, to)) {
-      cost += promptTokens * plannerPrice.input + completionTokens * plannerPrice.output;
+    for (const { target, promptTokens, completionTokens } of this.world.ledger.slice(from)) {
+      const { input, output } = needed(plannerPrices[target], `the price of ${target}`);
+      cost += promptTokens * input + completionTokens * output;
     }
     return cost;
   }

@@ -1,15 +1,16 @@
 /**
- * Chapter 3, the door: tokens that are not what they should be. Each is tried where it could do harm, and each time
+ * Chapter 5, the door: tokens that are not what they should be. Each is tried where it could do harm, and each time
  * nothing is received behind the gate.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { callThroughGate, openTask, workloadToken } from '../coordinator.ts';
+import { callThroughGate, openTask, workloadToken } from '../agent.ts';
+import { brief } from '../world/identities.ts';
 import { conversation } from '../world/script.ts';
 import { refused } from './refused.ts';
 import type { Scene } from './scene.ts';
 import { needed, type Step } from './step.ts';
 
-const chapter = '3 the guards';
+const chapter = '5 the guards';
 const expiryMarginMs = 100;
 
 /** The same claims under a header that says nobody signed them (RFC 7519 §6.1). */
@@ -41,7 +42,7 @@ export async function strangers(scene: Scene): Promise<void> {
   const from = new Date().toISOString();
 
   await story.step(chapter, 'an expired token: 401', async (step) => {
-    const token = await scene.workloadToken(scene.coordinator(world.issuer.brief));
+    const token = await scene.workloadToken(world.issuers.azure.workload(brief.clientId));
     const fresh = await openTask(gate.url, token, scene.ask());
     step.equal(fresh.status, 201, 'the same token before it expired');
     const { exp } = JSON.parse(Buffer.from(needed(token.split('.')[1], 'the claims'), 'base64url').toString('utf8'));
@@ -51,13 +52,7 @@ export async function strangers(scene: Scene): Promise<void> {
 
   await story.step(chapter, 'a token of an unknown issuer: 401', async (step) => {
     const { stranger } = world;
-    const { clientId, clientSecret } = stranger.coordinator;
-    const token = await workloadToken({
-      ...scene.coordinator(),
-      tokenEndpoint: stranger.tokenEndpoint,
-      clientId,
-      clientSecret,
-    });
+    const token = await workloadToken(stranger.workload('coordinator'));
     const asked = stranger.requests;
     await asWorkloadToken(scene, step, token, 'issuer_unknown');
     step.equal(stranger.requests, asked, 'requests of the gate to the unknown issuer');
@@ -83,6 +78,6 @@ export async function strangers(scene: Scene): Promise<void> {
     step.holds(events.length > 0, 'there are denial events with the code unauthenticated');
     step.equal([...new Set(events.map(({ type }) => type))], ['denial'], 'their type');
     const trail = JSON.stringify(events);
-    for (const token of scene.agentTokens) step.holds(!trail.includes(token), 'no token stands in the trail');
+    for (const token of world.agentTokens) step.holds(!trail.includes(token), 'no token stands in the trail');
   });
 }

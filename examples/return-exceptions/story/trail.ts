@@ -1,13 +1,13 @@
-/** Chapter 4: what an auditor finds, and whether they can rely on it. */
+/** Chapter 6: what an auditor finds, and whether they can rely on it. */
 import type { EventDecision } from '../../../src/audit/event.ts';
 import type { Journey } from './journey.ts';
 import { refused } from './refused.ts';
 import type { Scene } from './scene.ts';
 import { needed } from './step.ts';
 
-const chapter = '4 the trail';
+const chapter = '6 the trail';
 
-/** An entry of `GET /audit/tasks/{id}` (design.md §6). */
+/** An entry of `GET /audit/tasks/{id}`. */
 export interface Entry {
   readonly at: string;
   readonly kind: 'thought' | 'action' | 'denial' | 'event';
@@ -83,11 +83,11 @@ export async function trail(scene: Scene, journey: Journey): Promise<readonly En
   });
 
   await story.step(chapter, "no agent's token went past the gate", async (step) => {
-    step.holds(scene.agentTokens.size > 3, `${scene.agentTokens.size} tokens of agents are known`);
+    step.holds(world.agentTokens.size > 3, `${world.agentTokens.size} tokens of agents are known`);
     for (const [name, received] of world.received()) {
-      step.holds(received.length > 0, `${name} received something`);
+      step.equal(received.length > 0, name !== 'model overseas', `whether ${name} received something`);
       const all = JSON.stringify(received.map(({ path, headers, body }) => ({ path, headers, body })));
-      const leaked = [...scene.agentTokens].filter((token) => all.includes(token));
+      const leaked = [...world.agentTokens].filter((token) => all.includes(token));
       step.equal(leaked.length, 0, `tokens of agents that ${name} received`);
     }
   });

@@ -1,25 +1,21 @@
 /**
- * An OIDC issuer on `oidc-provider`, standing for the one of a cloud (Azure in this world): workloads get JWT access
- * tokens by client credentials (RFC 6749 §4.4, RFC 9068). Its keys are made at start and gone when it stops.
+ * An OIDC issuer on `oidc-provider`, standing for the one of a cloud: workloads get JWT access tokens by client
+ * credentials (RFC 6749 §4.4, RFC 9068). Its keys are made at start and gone when it stops; no two issuers share one.
  */
 import { randomBytes } from 'node:crypto';
 import type { RequestListener } from 'node:http';
-import { exportJWK, generateKeyPair } from 'jose';
+import { type CryptoKey, exportJWK, generateKeyPair, SignJWT } from 'jose';
 // Not the package's main file: that one only adds a warning about Node versions it has not been told of.
 import { Provider } from 'oidc-provider/lib/provider.js';
+import type { Workload } from '../agent.ts';
 import { type Listening, listen } from './listen.ts';
-
-export interface Workload {
-  readonly clientId: string;
-  readonly clientSecret: string;
-}
 
 interface IssuedToken {
   readonly resourceServer: { readonly accessTokenTTL: number };
 }
 
-const briefSeconds = 1;
-const tokenSeconds = 3600;
+const algorithm = 'RS256';
+export const tokenSeconds = 3600;
 
 /** The provider's storage. Tokens that are JWTs are not stored, and nothing else of client credentials outlives its request. */
 class NoStorage {
@@ -33,23 +29,27 @@ class NoStorage {
 }
 
 export interface IssuerOptions {
-  /** The audience of its tokens: the gate, as the issuer knows it. */
+  /** The audience of its tokens: the gate, as this issuer knows it. */
   readonly audience: string;
-  readonly tenant: string;
+  /** What stands in its tokens beside the registered claims: every cloud says in its own way who the tenant is. */
+  readonly claims: Readonly<Record<string, unknown>>;
+  /** Client ids, with the lifetime of their tokens in seconds. */
+  readonly clients: Readonly<Record<string, number>>;
   readonly preferredPort: number;
 }
 
 export class Issuer {
-  readonly coordinator: Workload = { clientId: 'coordinator', clientSecret: randomBytes(24).toString('base64url') };
-  /** Its tokens live for a second: a workload whose tokens are always about to expire. */
-  readonly brief: Workload = { clientId: 'coordinator-brief', clientSecret: randomBytes(24).toString('base64url') };
   /** How many requests came in; nobody should ask an issuer that the gate does not know. */
   requests = 0;
   readonly #options: IssuerOptions;
+  readonly #secrets: ReadonlyMap<string, string>;
+  readonly #kid = randomBytes(8).toString('hex');
+  #privateKey: CryptoKey | undefined;
   #listening: Listening | undefined;
 
   constructor(options: IssuerOptions) {
     this.#options = options;
+    this.#secrets = new Map(Object.keys(options.clients).map((id) => [id, randomBytes(24).toString('base64url')]));
   }
 
   get url(): string {
@@ -57,8 +57,19 @@ export class Issuer {
     return this.#listening.url;
   }
 
-  get tokenEndpoint(): string {
-    return `${this.url}/token`;
+  /** What the workload `clientId` is given to get its tokens with. */
+  workload(clientId: string): Workload {
+    const clientSecret = this.#secrets.get(clientId);
+    if (clientSecret === undefined) throw new Error(`the issuer has no client ${clientId}`);
+    return { tokenEndpoint: `${this.url}/token`, clientId, clientSecret, audience: this.#options.audience };
+  }
+
+  /** A token with any claims, as only whoever holds the keys of this issuer can make one. */
+  sign(claims: Readonly<Record<string, unknown>>): Promise<string> {
+    if (this.#privateKey === undefined) throw new Error('the issuer is not open');
+    return new SignJWT(claims)
+      .setProtectedHeader({ alg: algorithm, typ: 'at+jwt', kid: this.#kid })
+      .sign(this.#privateKey);
   }
 
   async open(): Promise<void> {
@@ -76,14 +87,15 @@ export class Issuer {
   }
 
   async #provider(url: string): Promise<RequestListener> {
-    const { audience, tenant } = this.#options;
-    const { privateKey } = await generateKeyPair('RS256', { extractable: true });
-    const key = { ...(await exportJWK(privateKey)), kid: randomBytes(8).toString('hex'), use: 'sig', alg: 'RS256' };
+    const { audience, claims, clients } = this.#options;
+    const { privateKey } = await generateKeyPair(algorithm, { extractable: true });
+    this.#privateKey = privateKey;
+    const key = { ...(await exportJWK(privateKey)), kid: this.#kid, use: 'sig', alg: algorithm };
     const provider = new Provider(url, {
       adapter: NoStorage,
       ttl: { ClientCredentials: (_context: unknown, token: IssuedToken) => token.resourceServer.accessTokenTTL },
       jwks: { keys: [key] },
-      clients: [this.coordinator, this.brief].map(({ clientId, clientSecret }) => ({
+      clients: [...this.#secrets].map(([clientId, clientSecret]) => ({
         client_id: clientId,
         client_secret: clientSecret,
         grant_types: ['client_credentials'],
@@ -100,13 +112,12 @@ export class Issuer {
             audience,
             scope: '',
             accessTokenFormat: 'jwt',
-            accessTokenTTL: client.clientId === this.brief.clientId ? briefSeconds : tokenSeconds,
-            jwt: { sign: { alg: 'RS256' } },
+            accessTokenTTL: clients[client.clientId] ?? tokenSeconds,
+            jwt: { sign: { alg: algorithm } },
           }),
         },
       },
-      // As Entra does: who the tenant is stands in `tid`.
-      extraTokenClaims: () => ({ tid: tenant }),
+      extraTokenClaims: () => claims,
     });
     return provider.callback();
   }

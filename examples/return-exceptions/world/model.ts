@@ -1,7 +1,7 @@
 /**
  * A model server that speaks the OpenAI chat wire format, streaming and not, and plays the script of `script.ts`
- * instead of thinking. It counts what it gives in a ledger of its own, as a provider does for its bill: the story
- * holds the gate's books against it.
+ * instead of thinking. It counts what it gives in a ledger, as a provider does for its bill: the story holds the gate's
+ * books against it. It can be told to die in the middle of its work.
  */
 import { randomUUID, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -11,6 +11,8 @@ import { type Received, Recorder } from './record.ts';
 import { type ChatMessage, nextTurn, plainTurn, type Turn } from './script.ts';
 
 export interface LedgerEntry {
+  /** Which of the servers gave it: the name of its target in tollgate.yaml. */
+  readonly target: string;
   readonly completionId: string;
   readonly promptTokens: number;
   readonly completionTokens: number;
@@ -34,14 +36,24 @@ function countTokens(text: string): number {
   return Math.ceil(text.length / 4);
 }
 
+export interface ModelServerOptions {
+  /** The name of its target in tollgate.yaml. */
+  readonly target: string;
+  readonly key: string;
+  /** Where it writes what it gave; one for all servers, so that entries stand in the order of the calls. */
+  readonly ledger: LedgerEntry[];
+}
+
 export class ModelServer {
   readonly #recorder = new Recorder();
-  readonly #key: string;
-  readonly ledger: LedgerEntry[] = [];
+  readonly #options: ModelServerOptions;
+  readonly key: string;
   #listening: Listening | undefined;
+  #answersLeft = Number.POSITIVE_INFINITY;
 
-  constructor(key: string) {
-    this.#key = key;
+  constructor(options: ModelServerOptions) {
+    this.#options = options;
+    this.key = options.key;
   }
 
   get url(): string {
@@ -57,15 +69,29 @@ export class ModelServer {
     this.#listening = await listen((request, response) => void this.#serve(request, response), preferredPort);
   }
 
+  /** Nothing listens any more once it has given `answers` more answers. */
+  dieAfter(answers: number): void {
+    this.#answersLeft = answers;
+  }
+
+  /** Stops listening and drops every connection. */
   async close(): Promise<void> {
     await this.#listening?.close();
+  }
+
+  /** Listens again, where it did before it died. */
+  async revive(): Promise<void> {
+    this.#answersLeft = Number.POSITIVE_INFINITY;
+    const port = this.#listening?.port ?? 0;
+    await this.open(port);
+    if (this.#listening?.port !== port) throw new Error(`port ${port} was taken while the model server was dead`);
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const received = this.#recorder.add(request, await readBody(request));
     const shown = request.headers['api-key'];
-    const known = typeof shown === 'string' && shown.length === this.#key.length;
-    if (!known || !timingSafeEqual(Buffer.from(shown), Buffer.from(this.#key))) {
+    const known = typeof shown === 'string' && shown.length === this.key.length;
+    if (!known || !timingSafeEqual(Buffer.from(shown), Buffer.from(this.key))) {
       return fail(response, 401, 'invalid_api_key', 'Incorrect API key provided.');
     }
     if (received.method !== 'POST' || received.path !== '/v1/chat/completions') {
@@ -81,7 +107,10 @@ export class ModelServer {
     const completion = complete(chat);
     const { id: completionId } = completion.head;
     const { prompt_tokens: promptTokens, completion_tokens: completionTokens } = completion.usage;
-    this.ledger.push({ completionId, promptTokens, completionTokens });
+    const { ledger, target } = this.#options;
+    ledger.push({ target, completionId, promptTokens, completionTokens });
+    this.#answersLeft--;
+    if (this.#answersLeft === 0) response.once('finish', () => void this.close());
     if (chat.stream === true) await this.#stream(response, chat, completion);
     else json(response, 200, completion.whole);
   }

@@ -1,6 +1,6 @@
 /**
- * The legal-risk policy agent "on-prem", spoken to over plain HTTP. It weighs a late return against what the customer
- * is worth; it only gives its opinion, so the routing table calls its POST a read.
+ * The legal department's risk service "on-prem". It weighs a late return against what the customer is worth; it only
+ * gives its opinion, so the routing table calls its POST a read. The agent that asks it for others is `risk-agent.ts`.
  */
 import { Service, ServiceRefusal } from './service.ts';
 

@@ -4,8 +4,9 @@
  */
 import { randomBytes } from 'node:crypto';
 import { createTxnTokenVerifier } from '../../../src/identity/verify.ts';
-import { Issuer } from './issuer.ts';
-import { ModelServer } from './model.ts';
+import { RiskAgent } from '../risk-agent.ts';
+import { awsIssuer, azureIssuer, onpremIssuer, strangeIssuer } from './identities.ts';
+import { type LedgerEntry, ModelServer } from './model.ts';
 import { ordersService } from './orders.ts';
 import type { Received } from './record.ts';
 import { refundsService } from './refunds.ts';
@@ -13,17 +14,21 @@ import { riskService } from './risk.ts';
 import { Vendor } from './vendor.ts';
 
 export const trustDomain = 'example.internal';
-export const gateAudience = 'api://tollgate';
 
 /** Ports the programs like; any of them moves to a free one where it is taken. */
 export const worldPorts = {
-  issuer: 4710,
+  azure: 4710,
   orders: 4711,
   risk: 4712,
   refunds: 4713,
   vendor: 4714,
-  model: 4715,
+  modelAzure: 4715,
   stranger: 4716,
+  aws: 4717,
+  onprem: 4718,
+  riskAgent: 4719,
+  modelAws: 4720,
+  modelOverseas: 4721,
 } as const;
 
 function newKey(): string {
@@ -31,34 +36,59 @@ function newKey(): string {
 }
 
 export class World implements AsyncDisposable {
-  readonly issuer = new Issuer({ audience: gateAudience, tenant: 'acme', preferredPort: worldPorts.issuer });
+  readonly issuers = {
+    azure: azureIssuer(worldPorts.azure),
+    aws: awsIssuer(worldPorts.aws),
+    onprem: onpremIssuer(worldPorts.onprem),
+  } as const;
   /** An honest issuer that the gate was never told of. */
-  readonly stranger = new Issuer({ audience: gateAudience, tenant: 'acme', preferredPort: worldPorts.stranger });
+  readonly stranger = strangeIssuer(worldPorts.stranger);
+  /** Everything that any agent showed to the gate, to look for it where none of it may be. */
+  readonly agentTokens = new Set<string>();
+  readonly riskAgent = new RiskAgent({
+    workload: () => this.issuers.onprem.workload('legal-risk'),
+    shown: (token) => this.agentTokens.add(token),
+  });
   readonly orders = ordersService(newKey());
   readonly risk = riskService(newKey());
   readonly refunds = refundsService(newKey());
   readonly vendor = new Vendor();
-  readonly #modelKey = newKey();
-  readonly model = new ModelServer(this.#modelKey);
+  /** What all model servers gave, oldest first. */
+  readonly ledger: LedgerEntry[] = [];
+  readonly models = {
+    azure: new ModelServer({ target: 'azure-weu', key: newKey(), ledger: this.ledger }),
+    aws: new ModelServer({ target: 'aws-fra', key: newKey(), ledger: this.ledger }),
+    /** The cheapest of them, and outside the regions where a customer's data may go. */
+    overseas: new ModelServer({ target: 'aws-use1', key: newKey(), ledger: this.ledger }),
+  } as const;
 
   async open(): Promise<void> {
     await Promise.all([
-      this.issuer.open(),
+      ...Object.values(this.issuers).map((issuer) => issuer.open()),
       this.stranger.open(),
+      this.riskAgent.open(worldPorts.riskAgent),
       this.orders.open(worldPorts.orders),
       this.risk.open(worldPorts.risk),
       this.refunds.service.open(worldPorts.refunds),
       this.vendor.open(worldPorts.vendor),
-      this.model.open(worldPorts.model),
+      this.models.azure.open(worldPorts.modelAzure),
+      this.models.aws.open(worldPorts.modelAws),
+      this.models.overseas.open(worldPorts.modelOverseas),
     ]);
   }
 
   /** The values of tollgate.yaml: where everything is, and the keys that only the gate holds. */
   env(): Record<string, string> {
     return {
-      ISSUER_URL: this.issuer.url,
-      MODEL_URL: this.model.url,
-      MODEL_KEY: this.#modelKey,
+      AZURE_ISSUER_URL: this.issuers.azure.url,
+      AWS_ISSUER_URL: this.issuers.aws.url,
+      ONPREM_ISSUER_URL: this.issuers.onprem.url,
+      AZURE_MODEL_URL: this.models.azure.url,
+      AZURE_MODEL_KEY: this.models.azure.key,
+      AWS_MODEL_URL: this.models.aws.url,
+      AWS_MODEL_KEY: this.models.aws.key,
+      OVERSEAS_MODEL_URL: this.models.overseas.url,
+      OVERSEAS_MODEL_KEY: this.models.overseas.key,
       ORDERS_URL: this.orders.url,
       ORDERS_KEY: this.orders.key,
       RISK_URL: this.risk.url,
@@ -69,8 +99,12 @@ export class World implements AsyncDisposable {
     };
   }
 
-  /** From now on the services take the Txn-Tokens of the gate at `gateUrl`, by the keys it publishes. */
+  /**
+   * From now on the services take the Txn-Tokens of the gate at `gateUrl`, by the keys it publishes, and the legal-risk
+   * agent makes its calls there.
+   */
   trustGate(gateUrl: string): void {
+    this.riskAgent.use(gateUrl);
     const jwks = { uri: `${gateUrl}/.well-known/jwks.json` };
     for (const service of [this.orders, this.risk, this.refunds.service]) {
       // One for each: what a service has seen is its own business.
@@ -85,17 +119,24 @@ export class World implements AsyncDisposable {
       ['risk', this.risk.received],
       ['refunds', this.refunds.service.received],
       ['vendor', this.vendor.received],
-      ['model', this.model.received],
+      ['model azure', this.models.azure.received],
+      ['model aws', this.models.aws.received],
+      ['model overseas', this.models.overseas.received],
     ]);
   }
 
   /** What runs where, a line each. */
   directory(): readonly (readonly [name: string, url: string, what: string])[] {
     return [
-      ['issuer', this.issuer.url, 'OIDC issuer, standing for Azure'],
-      ['model', this.model.url, 'OpenAI chat wire format, plays a script'],
+      ['azure', this.issuers.azure.url, "Azure's OIDC issuer: coordinator"],
+      ['aws', this.issuers.aws.url, "AWS's OIDC issuer: inventory-sync, and another coordinator"],
+      ['onprem', this.issuers.onprem.url, 'the OIDC issuer on-prem: legal-risk'],
+      ['legal-risk', this.riskAgent.url, "the legal department's agent on-prem"],
+      ['model', this.models.azure.url, 'in Azure, OpenAI chat wire format, plays a script'],
+      ['', this.models.aws.url, 'the same in AWS, Frankfurt'],
+      ['', this.models.overseas.url, 'the same in AWS, Virginia: cheap, and never used'],
       ['orders', this.orders.url, 'data retrieval "in AWS"'],
-      ['risk', this.risk.url, 'legal-risk policy agent "on-prem"'],
+      ['risk', this.risk.url, 'the legal department\'s risk service "on-prem"'],
       ['refunds', this.refunds.service.url, 'refunds API, moves money'],
       ['vendor', this.vendor.url, 'a vendor site that is down'],
       ['stranger', this.stranger.url, 'an issuer the gate does not know'],
@@ -104,9 +145,16 @@ export class World implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(
-      [this.issuer, this.stranger, this.orders, this.risk, this.refunds.service, this.vendor, this.model].map((part) =>
-        part.close(),
-      ),
+      [
+        ...Object.values(this.issuers),
+        this.stranger,
+        this.riskAgent,
+        this.orders,
+        this.risk,
+        this.refunds.service,
+        this.vendor,
+        ...Object.values(this.models),
+      ].map((part) => part.close()),
     );
   }
 }
