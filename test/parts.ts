@@ -10,6 +10,7 @@ const programs = {
   'redis-server': ['redis-server'],
   chromium: ['chromium', 'chromium-browser', 'google-chrome'],
   opa: ['opa'],
+  openssl: ['openssl'],
 } as const satisfies Record<string, readonly string[]>;
 
 export type Part = keyof typeof programs;
