@@ -29,6 +29,7 @@ import type {
 } from '../call.ts';
 import type { CallId, ThoughtId } from '../clock.ts';
 import { type Denial, deny, isDenial } from '../denial.ts';
+import { unsentOutcome } from '../outcome.ts';
 import type { Stage } from '../stage.ts';
 import { canonical } from '../wire/canonical.ts';
 import type { EventReason } from './event.ts';
@@ -122,24 +123,6 @@ export function intentStage(trail: Recorder, settings: IntentSettings): Stage<In
       const outcome = unsentOutcome(deny('audit_unavailable', 'The call was recorded too late, so it was not made.'));
       await trail.append(outcomeEvent(call, outcome, null), { durable: false });
     },
-  };
-}
-
-function unsentOutcome(denial: Denial): Outcome {
-  return {
-    denial,
-    status: denial.status,
-    target: null,
-    attempts: [],
-    usage: null,
-    costMicroUsd: 0,
-    proposals: [],
-    text: '',
-    thoughtId: null,
-    answerFindings: [],
-    answerDecision: null,
-    latencyMs: 0,
-    overheadMs: 0,
   };
 }
 

@@ -6,20 +6,11 @@
 import type { Agent, Caller, JsonObject, OperationRegistry, Spending, Subject, TaskRecord, Trace } from '../call.ts';
 import { type Denial, deny, isDenial } from '../denial.ts';
 import { narrowTools, unknownTools } from '../toolset.ts';
+import type { TaskRequestBody } from '../wire/task-request.ts';
 import { denyUnlessActive, type Tasks } from './tasks.ts';
 
 /** How deep tasks may be nested, the first one counted: bounds the work of every call of a sub-task. */
 const depthMax = 4;
-
-/** What an agent asks for; fields it leaves out stand as the config and the policy give them. */
-export interface TaskRequest {
-  readonly purpose: string;
-  readonly subject: { readonly id: string; readonly type: string } | null;
-  readonly tools: readonly string[] | null;
-  readonly budget: Partial<Spending>;
-  readonly ttlSeconds: number | null;
-  readonly labels: JsonObject;
-}
 
 /** What the policy says of a task. What a grant leaves out stands as asked for. */
 export interface TaskVerdict {
@@ -40,7 +31,7 @@ export interface Opening {
   readonly credential: string | null;
   /** The task token of the task that the new one is to be part of; null for a task of its own. */
   readonly parentToken: string | null;
-  readonly request: TaskRequest;
+  readonly request: TaskRequestBody;
   readonly trace: Trace;
   readonly requestId: string;
 }
@@ -51,7 +42,12 @@ export interface OpeningPorts<Verdict extends TaskVerdict> {
   readonly verifyWorkload: (token: string) => Promise<Agent | Denial>;
   readonly verifyTask: (token: string) => Caller | Denial;
   readonly nowMs: () => number;
-  readonly decide: (request: TaskRequest, agent: Agent, subject: Subject | null, parent: TaskRecord | null) => Verdict;
+  readonly decide: (
+    request: TaskRequestBody,
+    agent: Agent,
+    subject: Subject | null,
+    parent: TaskRecord | null,
+  ) => Verdict;
   /** Resolves when the event is durable; a task that cannot be recorded does not come to be. */
   readonly recordOpened: (record: TaskRecord, verdict: Verdict, opening: Opening) => Promise<void>;
   /** What the policy denied; what was refused before it could be asked, the server counts and samples. */
@@ -76,7 +72,7 @@ function narrowBudget(ceiling: Spending, ...wishes: readonly Partial<Spending>[]
   };
 }
 
-function denyUnknownTools(request: TaskRequest, operations: OperationRegistry): Denial | undefined {
+function denyUnknownTools(request: TaskRequestBody, operations: OperationRegistry): Denial | undefined {
   const unknown = unknownTools(request.tools, operations);
   if (unknown.length === 0) return undefined;
   const path = '/tools';
@@ -126,7 +122,7 @@ export async function openTask<Verdict extends TaskVerdict>(
   return record;
 }
 
-function assertedSubject({ subject }: TaskRequest): Subject | null {
+function assertedSubject({ subject }: TaskRequestBody): Subject | null {
   return subject === null ? null : { ...subject, claims: {}, assurance: 'asserted' };
 }
 
@@ -155,7 +151,7 @@ async function parentOf(ports: Ports, token: string, agent: Agent): Promise<Task
   });
 }
 
-function denyOtherSubject({ subject }: TaskRequest, parent: TaskRecord | null): Denial | undefined {
+function denyOtherSubject({ subject }: TaskRequestBody, parent: TaskRecord | null): Denial | undefined {
   if (subject === null || parent === null) return undefined;
   if (subject.id === parent.subject?.id && subject.type === parent.subject.type) return undefined;
   const message = 'a sub-task is on behalf of the subject of its parent; leave it out';

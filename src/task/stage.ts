@@ -21,6 +21,7 @@ import type {
 } from '../call.ts';
 import type { Clock } from '../clock.ts';
 import { type Denial, deny, isDenial } from '../denial.ts';
+import { unsentOutcome } from '../outcome.ts';
 import type { Stage } from '../stage.ts';
 import { digestOf } from './digest.ts';
 import { endHistory, endState, enterHistory, factsOf, repeatsOf } from './history.ts';
@@ -121,21 +122,7 @@ export function enterStage(stages: TaskStages): Stage<Arrival & CallerFact & Tas
 }
 
 /** How a call ends that was given up on before it was admitted. */
-const neverSent: Outcome = {
-  denial: deny('store_unavailable', 'The task did not answer in time.'),
-  status: 503,
-  target: null,
-  attempts: [],
-  usage: null,
-  costMicroUsd: 0,
-  proposals: [],
-  text: '',
-  thoughtId: null,
-  answerFindings: [],
-  answerDecision: null,
-  latencyMs: 0,
-  overheadMs: 0,
-};
+const neverSent: Outcome = unsentOutcome(deny('store_unavailable', 'The task did not answer in time.'));
 
 function looping(operation: string, repeats: number): Denial {
   return deny(

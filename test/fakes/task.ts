@@ -1,6 +1,8 @@
 /** Tasks and operations for tests: plain data with the few fields a test cares about set by it. */
 import type { Agent, Operation, Outcome, TaskRecord } from '../../src/call.ts';
 import type { TaskId } from '../../src/clock.ts';
+import { deny } from '../../src/denial.ts';
+import { unsentOutcome } from '../../src/outcome.ts';
 
 export const fakeAgent: Agent = {
   id: 'coordinator',
@@ -43,21 +45,8 @@ export function fakeTask(over: Partial<TaskRecord> = {}): TaskRecord {
   };
 }
 
+/** A call that was sent and answered well. */
 export function fakeOutcome(over: Partial<Outcome> = {}): Outcome {
-  return {
-    denial: null,
-    status: 200,
-    target: null,
-    attempts: [{ target: 'one', status: 200, error: null, latencyMs: 1, sent: true }],
-    usage: null,
-    costMicroUsd: 0,
-    proposals: [],
-    text: '',
-    thoughtId: null,
-    answerFindings: [],
-    answerDecision: null,
-    latencyMs: 1,
-    overheadMs: 1,
-    ...over,
-  };
+  const attempts = [{ target: 'one', status: 200, error: null, latencyMs: 1, sent: true }];
+  return { ...unsentOutcome(deny('upstream_error', '')), denial: null, status: 200, attempts, ...over };
 }
