@@ -50,7 +50,10 @@ function admissionOf(parts: Parts): Rooms['admission'] {
     .rung(obeyStage(inspector))
     .rung(
       budgetStage({
-        store,
+        store: {
+          reserve: (...reservation) => store.reserve(...reservation),
+          settle: (id, actual) => parts.settlements.settle(id, actual),
+        },
         clock,
         config: config.budget,
         reservationTtlMs: reservationTtlMs(table),

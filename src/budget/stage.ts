@@ -31,7 +31,8 @@ const answerTokensMin = 16;
 const nothing: Amounts = { tokens: 0, costMicroUsd: 0, calls: 0 };
 
 export interface BudgetStageParts {
-  readonly store: Pick<Store, 'reserve' | 'settle'>;
+  /** `settle` gives holds back; it may go on trying while the store is away. */
+  readonly store: Pick<Store, 'reserve'> & { settle(id: string, actual: Amounts): Promise<unknown> };
   readonly clock: Clock;
   readonly config: BudgetConfig;
   /** How long a hold lasts if nobody settles it; longer than any call may run. */

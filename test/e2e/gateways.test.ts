@@ -7,6 +7,7 @@ import { chatReply } from '../gateway/chat.ts';
 import { type OpenedTask, World } from '../gateway/world.ts';
 import { part } from '../parts.ts';
 
+const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 const skip = part('opa').skip ?? part('redis-server').skip;
 const options = skip === undefined ? {} : { skip };
 
@@ -95,6 +96,40 @@ describe('two gateways on one Redis', options, () => {
     assert.equal((await chatAt(second, task)).status, 403);
   });
 
+  test('[budget.settled-once] Redis hung, stopped and started again under load: nothing is overspent, and all that was sent is charged', async () => {
+    const task = await world.task({ budget: { calls: 400 } });
+    world.orders.received.length = 0;
+    let running = true;
+    let answered = 0;
+    const caller = async (gate: Gate, name: string) => {
+      for (let index = 0; running; index++) {
+        const response = await at(gate, `/tools/orders/orders/${name}-${index}`, task);
+        await response.text();
+        if (response.status === 200) answered++;
+        else await wait(20);
+      }
+    };
+    const callers = ['a', 'b', 'c'].flatMap((name) => [caller(world.gate, `${name}1`), caller(second, `${name}2`)]);
+    await wait(300);
+    redis.pause();
+    await wait(700);
+    redis.resume();
+    await wait(300);
+    await redis.restart();
+    await wait(600);
+    running = false;
+    await Promise.all(callers);
+    const sent = world.orders.received.length;
+    assert.ok(answered > 20 && sent >= answered && sent <= 400, `${answered} answered, ${sent} sent`);
+    // Settlements that waited for Redis are made within moments; what was sent is what is spent.
+    let balance = (await world.taskDocument(task)).budget;
+    for (let tries = 0; tries < 50 && balance.spent.calls + balance.reserved.calls !== sent; tries++) {
+      await wait(200);
+      balance = (await world.taskDocument(task)).budget;
+    }
+    assert.deepEqual([balance.spent.calls, balance.reserved.calls], [sent, 0]);
+  });
+
   test('while Redis is away calls are refused, nothing is sent, and both gateways are not ready; then it all goes on', async () => {
     const task = await world.task();
     await redis.stop();
@@ -106,7 +141,7 @@ describe('two gateways on one Redis', options, () => {
     await redis.start();
     const deadline = performance.now() + 10_000;
     while ((await fetch(`${second.url}/readyz`)).status !== 200 && performance.now() < deadline) {
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      await wait(100);
     }
     assert.equal((await at(second, '/tools/orders/orders/O-1', task)).status, 200);
   });
