@@ -20,12 +20,25 @@ export interface Clock {
   after(delayMs: number, task: () => void): Timer;
 }
 
+const poolBytes = 4096;
+
 /** The clock of a running gate: the operating system's time and randomness. */
 export function systemClock(): Clock {
+  // A call of the operating system's source costs tens of microseconds, whatever it gives: it is drawn from by the page.
+  let pool = Buffer.alloc(0);
+  const draw = (length: number): Buffer => {
+    if (length > poolBytes / 4) return randomBytes(length);
+    if (pool.length < length) pool = randomBytes(poolBytes);
+    const drawn = Buffer.from(pool.subarray(0, length));
+    // What was given out is not kept: memory that is read later tells no key.
+    pool.fill(0, 0, length);
+    pool = pool.subarray(length);
+    return drawn;
+  };
   return {
     nowMs: () => Date.now(),
     monotonicMs: () => performance.now(),
-    randomBytes: (length) => randomBytes(length),
+    randomBytes: draw,
     after: (delayMs, task) => {
       const handle = setTimeout(task, delayMs);
       handle.unref();

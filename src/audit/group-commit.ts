@@ -35,6 +35,7 @@ interface Waiting {
 
 const batchMax = 512;
 const retryMs = 500;
+const lingerMs = 50;
 const stalledMs = 5_000;
 
 export class GroupCommit {
@@ -46,6 +47,7 @@ export class GroupCommit {
   #failing = false;
   #closed = false;
   #retry: Timer | undefined;
+  #lingering: Timer | undefined;
   #accepted = 0;
   #done = 0;
 
@@ -80,7 +82,7 @@ export class GroupCommit {
       this.#queue.push({ draft, settle: options.durable ? { resolve, reject } : null });
       if (!options.durable) resolve();
     });
-    if (!this.#failing) this.#start();
+    if (!this.#failing) this.#startOrLinger(options.durable);
     return pushed;
   }
 
@@ -89,10 +91,25 @@ export class GroupCommit {
     if (this.#failing || this.#done >= this.#accepted) return Promise.resolve();
     return new Promise((resolve) => {
       this.#barriers.add({ count: this.#accepted, resolve });
+      this.#start();
+    });
+  }
+
+  /** What nobody waits for may wait for company: a commit and its message cost as much for one event as for fifty. */
+  #startOrLinger(durable: boolean): void {
+    if (durable || this.#closed || this.#queue.length >= batchMax) {
+      this.#start();
+      return;
+    }
+    if (this.#lingering !== undefined || this.#inFlight > 0) return;
+    this.#lingering = this.#settings.clock.after(lingerMs, () => {
+      if (!this.#failing) this.#start();
     });
   }
 
   #start(): void {
+    this.#lingering?.cancel();
+    this.#lingering = undefined;
     if (this.#inFlight > 0) return;
     this.#pump().catch((error: unknown) => this.#settings.log('error', 'audit queue', { error }));
   }

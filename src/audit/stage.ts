@@ -14,6 +14,7 @@ import type {
   FindingsFact,
   IntentFact,
   Json,
+  JsonObject,
   ObeyedFact,
   OperationFact,
   Outcome,
@@ -68,6 +69,36 @@ type Intended = Arrival &
 
 const isText = (value: unknown): boolean => typeof value === 'string' && value !== '';
 
+/** Members of a policy input, by part, that somebody else than the gate wrote. */
+const fromOutside: Readonly<Record<string, readonly string[]>> = {
+  agent: ['claims'],
+  subject: ['id', 'claims'],
+  task: ['labels'],
+  call: ['arguments', 'path', 'provenance', 'tools'],
+};
+
+/**
+ * A policy input as it is kept: what agents, subjects and payloads put into it is redacted. The rest is the gate's own
+ * (ids, times, counts), and looking through a whole history for personal data would cost more than the decision.
+ */
+function redactedInput(input: JsonObject, redact: (value: Json) => Json): JsonObject {
+  const kept: Record<string, Json> = { ...input };
+  const within = (of: Json | undefined, names: readonly string[]): Json => {
+    const object = { ...(of as JsonObject) } as Record<string, Json>;
+    for (const name of names) if (object[name] !== undefined) object[name] = redact(object[name]);
+    return object;
+  };
+  for (const [part, names] of Object.entries(fromOutside)) {
+    if (kept[part] !== undefined && kept[part] !== null) kept[part] = within(kept[part], names);
+  }
+  const task = kept.task as JsonObject | undefined;
+  if (Array.isArray(task?.history)) {
+    kept.task = { ...task, history: task.history.map((entry: Json) => within(entry, ['facts'])) };
+  }
+  if (kept.response !== undefined) kept.response = redact(kept.response);
+  return kept;
+}
+
 /** Keeps the payload as the agent sent it, for the commitment to what was proposed. Faults end in `audit_unavailable`. */
 export function proposalStage(): Stage<Arrival & OperationFact, ProposedFact> {
   return {
@@ -100,7 +131,7 @@ export function intentStage(trail: Recorder, settings: IntentSettings): Stage<In
     return trail.append(intentEvent(call), {
       durable: mustBeDurable(call, durability),
       payloads: [
-        { kind: 'policy_input', value: redact(call.decision.input) },
+        { kind: 'policy_input', value: redactedInput(call.decision.input, redact) },
         { kind: 'arguments', value: redact(call.resolved.payload.args) },
       ],
     });
@@ -200,7 +231,8 @@ async function recordDenial(
     more = counted(turn.skipped);
   }
   const payloads: { kind: 'policy_input' | 'arguments'; value: Json }[] = [];
-  if (call.decision !== undefined) payloads.push({ kind: 'policy_input', value: settings.redact(call.decision.input) });
+  if (call.decision !== undefined)
+    payloads.push({ kind: 'policy_input', value: redactedInput(call.decision.input, settings.redact) });
   if (call.resolved !== undefined && call.caller !== undefined) {
     payloads.push({ kind: 'arguments', value: settings.redact(call.resolved.payload.args) });
   }
@@ -256,7 +288,8 @@ export async function recordTask(trail: Recorder, news: TaskNews, redact: (value
     return;
   }
   const payloads: { kind: 'policy_input' | 'arguments'; value: Json }[] = [];
-  if (news.decision !== undefined) payloads.push({ kind: 'policy_input', value: redact(news.decision.input) });
+  if (news.decision !== undefined)
+    payloads.push({ kind: 'policy_input', value: redactedInput(news.decision.input, redact) });
   if (news.details !== undefined) payloads.push({ kind: 'arguments', value: redact(news.details) });
   await trail.append(taskEvent(news.record, news), { durable: !isDenial(news.denial), payloads });
 }

@@ -24,11 +24,22 @@ port.on('message', ({ id, method, args }: WorkerRequest) => {
   }
   port.postMessage(reply);
   // After the answer, so that nobody waits for it: the commit is safe, the head may follow.
-  if (method === 'write' && part instanceof SqliteWriter && !('error' in reply)) {
+  if (method === 'write' && part instanceof SqliteWriter && !('error' in reply)) signSoon(part);
+});
+
+/** How far the signed head may be behind the store: signing it at every commit would cost more than the commit. */
+const headLagMs = 50;
+let signDue = false;
+
+function signSoon(writer: SqliteWriter): void {
+  if (signDue) return;
+  signDue = true;
+  setTimeout(() => {
+    signDue = false;
     try {
-      part.signHead();
+      writer.signHead();
     } catch {
       // The next write signs first, and is refused if that still fails.
     }
-  }
-});
+  }, headLagMs);
+}

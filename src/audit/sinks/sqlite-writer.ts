@@ -95,6 +95,7 @@ export class SqliteWriter {
   #tail: Checkpoint;
   #head = '';
   #signedSeq = -1;
+  #headFailed = false;
   #truncateDue = false;
   readonly #taskSeqs = new Map<string, number>();
 
@@ -191,7 +192,7 @@ export class SqliteWriter {
   /** See Sink.write; the head is signed by `signHead`, which the caller runs once the commit is acknowledged. */
   write(batch: readonly Draft[]): Written[] {
     // A head that could not be written last time comes first: the store may run ahead of it, but not without end.
-    this.signHead();
+    if (this.#headFailed) this.signHead();
     this.#db.exec('BEGIN IMMEDIATE');
     try {
       const written = batch.map((draft) => this.#append(draft));
@@ -208,8 +209,10 @@ export class SqliteWriter {
   signHead(): void {
     if (this.#truncateDue) this.#truncateLog();
     if (this.#signedSeq === this.#tail.seq) return;
+    this.#headFailed = true;
     const head = this.#sign(this.#tail);
     replaceFile(this.#files.head, `${head}\n`);
+    this.#headFailed = false;
     this.#head = head;
     this.#signedSeq = this.#tail.seq;
   }
