@@ -21,6 +21,7 @@ const commands = {
   start: { script: 'examples/return-exceptions/start.ts', needsOpa: true },
   test: { script: 'scripts/test.ts', needsOpa: false },
   reference: { script: 'scripts/reference.ts', needsOpa: false },
+  bench: { script: 'bench/run.ts', needsOpa: true },
 };
 
 /** A set-up that cannot go on; the message is for whoever typed the command. */
