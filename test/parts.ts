@@ -11,6 +11,7 @@ const programs = {
   chromium: ['chromium', 'chromium-browser', 'google-chrome'],
   opa: ['opa'],
   openssl: ['openssl'],
+  'docker-compose': ['docker-compose'],
 } as const satisfies Record<string, readonly string[]>;
 
 export type Part = keyof typeof programs;
