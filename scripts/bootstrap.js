@@ -140,7 +140,7 @@ export function noNode() {
 }
 
 /**
- * Runs a program in place of this one: same terminal, its exit code (128 + n after signal n). SIGINT and SIGTERM go
+ * Runs a program in place of this one: same terminal, its exit code (128 + n after signal n). SIGINT, SIGTERM and SIGHUP go
  * on to it. In a terminal Ctrl-C reaches the child by itself as well, so children must take a second signal calmly.
  * @returns {Promise<number>} exit code
  */
@@ -150,9 +150,11 @@ export function handOver(command, args, options) {
     const forward = (signal) => child.kill(signal);
     process.on('SIGINT', forward);
     process.on('SIGTERM', forward);
+    process.on('SIGHUP', forward);
     const stop = () => {
       process.off('SIGINT', forward);
       process.off('SIGTERM', forward);
+      process.off('SIGHUP', forward);
     };
     child.on('error', (error) => {
       stop();

@@ -18,6 +18,7 @@ import type {
 import type { CallId, TaskId, ThoughtId } from '../clock.ts';
 import type { Denial } from '../denial.ts';
 import { canonical } from '../wire/canonical.ts';
+import { isPlainName } from '../wire/segments.ts';
 import {
   blankEvent,
   type EventDecision,
@@ -85,6 +86,11 @@ export function refusalOf(
   };
 }
 
+/** What was asked for as a route and may be none: as long as anybody likes, and anything may stand in it. */
+function askedRoute(route: string): string {
+  return isPlainName(route) ? route : '{}';
+}
+
 /** Which call, whose, and what it wanted: as far as the call came. */
 function ofCall(type: NewEvent['type'], call: Underway): NewEvent {
   const record = call.entry?.task.record ?? call.task?.record;
@@ -104,7 +110,7 @@ function ofCall(type: NewEvent['type'], call: Underway): NewEvent {
     span_id: call.trace.spanId,
     operation: operation?.name ?? null,
     effect: operation?.effect ?? null,
-    target: { route: call.request.route, name: null, cloud: null, region: null },
+    target: { route: operation?.route ?? askedRoute(call.request.route), name: null, cloud: null, region: null },
   };
 }
 

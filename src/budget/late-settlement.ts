@@ -8,7 +8,7 @@ import { type Amounts, type Store, StoreUnavailable } from '../store/store.ts';
 import type { Log } from '../telemetry/log.ts';
 
 const retryMs = 1_000;
-/** How many may wait; what comes beyond is reported and charged at its bound when its hold lapses. */
+/** How many may wait; what comes beyond is reported, and its hold is given back when it lapses. */
 const waitingMax = 100_000;
 const atOnce = 64;
 
@@ -65,6 +65,7 @@ export class LateSettlements implements AsyncDisposable {
   }
 
   async #retry(): Promise<void> {
+    if (this.#waiting.size === 0) return;
     while (this.#waiting.size > 0) {
       const batch = [...this.#waiting].slice(0, atOnce);
       const made = await Promise.allSettled(batch.map(([id, actual]) => this.#parts.store.settle(id, actual)));

@@ -28,8 +28,12 @@ export function withoutRestart(running: Config, next: Config): { readonly config
   const sections = Object.fromEntries(
     fixedSections.map((name) => [name, kept<unknown>(`/${name}`, running[name], next[name])]),
   );
-  const headerBytes = kept('/limits/header_bytes', running.limits.header_bytes, next.limits.header_bytes);
-  const config = { ...next, ...sections, gateway, limits: { ...next.limits, header_bytes: headerBytes } };
+  const limits = {
+    ...next.limits,
+    header_bytes: kept('/limits/header_bytes', running.limits.header_bytes, next.limits.header_bytes),
+    store_lost_ms: kept('/limits/store_lost_ms', running.limits.store_lost_ms, next.limits.store_lost_ms),
+  };
+  const config = { ...next, ...sections, gateway, limits };
   return { config, restart };
 }
 

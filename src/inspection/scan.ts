@@ -188,11 +188,14 @@ export class Inspector {
     if (depth >= depthMax) return '[too deep]';
     if (Array.isArray(value)) return value.map((item: Json) => this.#copy(item, hint, depth + 1));
     const names = new Set<string>();
+    const given = new Map<string, number>();
     return Object.fromEntries(
       Object.entries(value).map(([name, member]) => {
         const base = this.redactedText(name);
         let copy = base;
-        for (let again = 2; names.has(copy); again++) copy = `${base} ${again}`;
+        let again = given.get(base) ?? 1;
+        while (names.has(copy)) copy = `${base} ${++again}`;
+        given.set(base, again);
         names.add(copy);
         return [copy, this.#copy(member, nextHint(hint, name), depth + 1)];
       }),

@@ -118,8 +118,7 @@ export class DataPlane {
     if (tasks.handles(path)) return this.#own(tasks.answer(request, context), context);
     if (path === '/v1/models' && method === 'GET') return this.#own(this.#models(request), context);
     const dialect = dialects.find((candidate) => candidate.handles(path));
-    if (dialect === undefined)
-      return this.#own(deny('route_unknown', `There is no route ${path.slice(0, 200)} here.`), context);
+    if (dialect === undefined) return this.#own(deny('route_unknown', 'There is no such route here.'), context);
     return this.#call(dialect, request, context, abort);
   }
 

@@ -129,7 +129,9 @@ export class TaskRoutes<Verdict extends TaskVerdict> {
         reasons: [{ code: 'token_kind', message: 'Show the workload token.' }],
       });
     }
-    const ended = denyUnlessActive(found.record, this.#ports.clock.nowMs());
+    const { clock, opening } = this.#ports;
+    const active = denyUnlessActive(found.record, clock.nowMs());
+    const ended = active ?? (await opening.tasks.denyUnlessLineageActive(found.record));
     if (ended !== undefined) return ended;
     await this.#ports.recordRenewed(found.record);
     return this.#token(found.record, 200);
@@ -150,6 +152,8 @@ export class TaskRoutes<Verdict extends TaskVerdict> {
     const found = await accessTask(this.#ports.access, credential, id);
     if (isDenial(found)) return found;
     const { clock, opening } = this.#ports;
+    const above = await opening.tasks.denyUnlessLineageActive(found.record);
+    if (above !== undefined) return above;
     const thought = { id: newId(clock, 'thought'), callId: null, source: 'reported' as const, atMs: clock.nowMs() };
     const updated = await opening.tasks.update(found.record.tenant, found.record.id, (current) => {
       if (current === undefined) return deny('task_unknown', 'There is no such task for this caller.');

@@ -51,7 +51,7 @@ export async function ownTask(
   if (record === undefined || record.agent.id !== caller.agentId) {
     return deny('task_unknown', 'There is no such task for this caller.');
   }
-  return denyUnlessActive(record, nowMs) ?? record;
+  return denyUnlessActive(record, nowMs) ?? (await ports.tasks.denyUnlessLineageActive(record)) ?? record;
 }
 
 function noCredential(): Denial {

@@ -14,15 +14,23 @@ import type {
 } from '../call.ts';
 import type { CallId } from '../clock.ts';
 import { valueAt } from '../wire/paths.ts';
+import { digestOf } from './digest.ts';
 
 const noCount: OperationCount = { calls: 0, denied: 0, failed: 0, costMicroUsd: 0, sums: {} };
 
-/** The values of the arguments that the operation says to remember; only strings, numbers and booleans are facts. */
-export function factsOf(operation: Operation, args: JsonObject): JsonObject {
+/** A longer text is remembered as its digest, or a few hundred calls would make a record of hundreds of megabytes. */
+const factCharsMax = 256;
+
+/**
+ * The values of the arguments that the operation says to remember; only strings, numbers and booleans are facts. A
+ * string of more than 256 characters is `digest:` and its keyed digest: equal texts of a task are still equal facts.
+ */
+export function factsOf(operation: Operation, args: JsonObject, digestKey: string): JsonObject {
   const facts: Record<string, Json> = {};
   for (const path of operation.remember) {
     const value = valueAt(args, path);
-    if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') facts[path] = value;
+    if (typeof value === 'string' && value.length > factCharsMax) facts[path] = `digest:${digestOf(digestKey, value)}`;
+    else if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') facts[path] = value;
   }
   return facts;
 }

@@ -1,16 +1,19 @@
 /**
  * How a task comes to be: the agent shows its workload token, the policy says whether such a task may exist and what
  * it may have, the ceilings of the config bound it, the trail records it, and only then is there a token. `POST
- * /tasks` and, later, token exchange are two faces of this one mechanism. Policy and config narrow, never widen.
+ * /tasks` and token exchange are two faces of this one mechanism. Policy and config narrow, never widen.
  */
 import type { Agent, Caller, JsonObject, OperationRegistry, Spending, Subject, TaskRecord, Trace } from '../call.ts';
 import { type Denial, deny, isDenial } from '../denial.ts';
 import { narrowTools, unknownTools } from '../toolset.ts';
+import { isPlainName } from '../wire/segments.ts';
 import type { TaskRequestBody } from '../wire/task-request.ts';
 import { denyUnlessActive, type Tasks } from './tasks.ts';
 
 /** How deep tasks may be nested, the first one counted: bounds the work of every call of a sub-task. */
 const depthMax = 4;
+/** How many faults one denial lists. */
+const reasonsMax = 20;
 
 /** What the policy says of a task. What a grant leaves out stands as asked for. */
 export interface TaskVerdict {
@@ -72,12 +75,24 @@ function narrowBudget(ceiling: Spending, ...wishes: readonly Partial<Spending>[]
   };
 }
 
+/** What a part may have of its parent's budget: time that the parent has lived is spent for its parts as well. */
+function restOf(parent: TaskRecord | null, nowMs: number): Partial<Spending> {
+  if (parent === null) return {};
+  const livedSeconds = Math.max(0, Math.ceil((nowMs - parent.createdAtMs) / 1000));
+  return { ...parent.budget, seconds: Math.max(0, parent.budget.seconds - livedSeconds) };
+}
+
 function denyUnknownTools(request: TaskRequestBody, operations: OperationRegistry): Denial | undefined {
   const unknown = unknownTools(request.tools, operations);
   if (unknown.length === 0) return undefined;
   const path = '/tools';
   return deny('args_invalid', 'The task asks for tools that do not exist.', {
-    reasons: unknown.map((item) => ({ code: 'operation_unknown', message: `There is no operation ${item}`, path })),
+    reasons: unknown.slice(0, reasonsMax).map((item) => ({
+      code: 'operation_unknown',
+      // Reasons are recorded for ever, and what was asked for may be anything.
+      message: isPlainName(item) ? `There is no operation ${item}` : 'There is no such operation',
+      path,
+    })),
     allowed: operations.all().map(({ name }) => name),
   });
 }
@@ -115,7 +130,7 @@ export async function openTask<Verdict extends TaskVerdict>(
     labels: grant.labels ?? request.labels,
     parent,
     ttlMs: 1000 * Math.min(ceiling.ttlSeconds, request.ttlSeconds ?? Infinity, grant.ttlSeconds ?? Infinity),
-    budget: narrowBudget(ceiling.budget, parent?.budget ?? {}, request.budget, grant.budget ?? {}),
+    budget: narrowBudget(ceiling.budget, restOf(parent, ports.nowMs()), request.budget, grant.budget ?? {}),
     taint: [...new Set([...(parent?.taint ?? []), ...(grant.taint ?? [])])],
   });
   await ports.recordOpened(record, verdict, opening);

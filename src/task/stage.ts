@@ -63,8 +63,10 @@ export function taskStage(stages: TaskStages): Stage<Arrival & CallerFact, TaskF
     admit: async ({ caller }) => {
       const record = await stages.tasks.load(caller.tenant, caller.taskId);
       if (record === undefined || record.agent.id !== caller.agentId) return unknownTask();
-      const denial = await denyUnlessAlive(stages, record);
-      return denial ?? { task: await viewOf(stages, record) };
+      const ended = denyUnlessActive(record, stages.clock.nowMs());
+      if (ended !== undefined) return ended;
+      const inherited = await stages.tasks.inheritTaint(record);
+      return isDenial(inherited) ? inherited : { task: await viewOf(stages, inherited) };
     },
   };
 }
@@ -81,7 +83,7 @@ export function enterStage(stages: TaskStages): Stage<Arrival & CallerFact & Tas
     admit: async (call) => {
       const { operation, payload } = call.resolved;
       const { id, digestKey } = call.task.record;
-      const facts = factsOf(operation, payload.args);
+      const facts = factsOf(operation, payload.args, digestKey);
       const digest = digestOf(digestKey, [operation.name, payload.document()]);
       let entered: { before: TaskRecord; repeats: number; thought: ThoughtMatch | null } | undefined;
       const updated = await stages.tasks.update(call.caller.tenant, id, (current) => {

@@ -120,14 +120,35 @@ export class Tasks {
 
   /** The denial of a call whose task is part of one that has ended, or undefined: who kills a task kills its parts. */
   async denyUnlessLineageActive(record: TaskRecord): Promise<Denial | undefined> {
+    const taint = await this.#taintAbove(record);
+    return isDenial(taint) ? taint : undefined;
+  }
+
+  /**
+   * The record with the taint that the tasks above have taken on since, which is written into it first: whoever holds
+   * a token of the whole may hold one of its part as well. Denies as `denyUnlessLineageActive` does.
+   */
+  async inheritTaint(record: TaskRecord): Promise<TaskRecord | Denial> {
+    const above = await this.#taintAbove(record);
+    if (isDenial(above) || above.every((label) => record.taint.includes(label)))
+      return isDenial(above) ? above : record;
+    return this.update(record.tenant, record.id, (current) => {
+      if (current === undefined) return deny('task_unknown', 'There is no such task.');
+      return { ...current, taint: [...new Set([...current.taint, ...above])] };
+    });
+  }
+
+  async #taintAbove(record: TaskRecord): Promise<readonly string[] | Denial> {
+    const taint: string[] = [];
     for (const { id } of record.ancestors) {
       const above = await this.load(record.tenant, id);
       if (above === undefined) return deny('task_expired', 'A task above this one has expired.');
       const denial = denyUnlessActive(above, this.#clock.nowMs());
       if (denial !== undefined)
         return deny(denial.code, 'A task above this one has ended. Nothing more is called here.');
+      taint.push(...above.taint);
     }
-    return undefined;
+    return taint;
   }
 
   /** Changes a record by compare-and-set; `change` may run several times and must have no effects. */

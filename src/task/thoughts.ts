@@ -11,6 +11,7 @@ import { argumentDigests, digestOf, toolNames } from './digest.ts';
 /** How many thoughts a task remembers; older ones are in the audit trail alone. */
 export const thoughtsMax = 50;
 const proposalsMax = 32;
+const proposalCharsMax = 257;
 
 interface Candidate {
   readonly thought: Thought;
@@ -88,7 +89,9 @@ export function rememberThought(
   const proposals = proposed.slice(0, proposalsMax).map((call): Proposal => {
     const parsed = parseJsonText(call.arguments === '' ? '{}' : call.arguments);
     const value = 'value' in parsed ? parsed.value : call.arguments;
-    return { id: call.id, name: call.name, digest: digestOf(record.digestKey, value) };
+    // Both come from a model, which bounds neither; no call names a longer id, and no operation has a longer name.
+    const [id = '', name = ''] = [call.id, call.name].map((text) => text.slice(0, proposalCharsMax));
+    return { id, name, digest: digestOf(record.digestKey, value) };
   });
   return [...record.thoughts, { ...thought, proposals }].slice(-thoughtsMax);
 }

@@ -37,6 +37,10 @@ export class EditableJson {
   #places: Place[] | undefined;
   #segments: Segment[] = [];
   readonly #changedMembers = new Set<string>();
+  /** Places of JSON text whose inner document was changed and not yet written out: once, however many its changes. */
+  readonly #unwritten = new Map<Place, EditableJson>();
+  /** How often a name was given to members of one object, so that finding a free one does not count up each time. */
+  readonly #given = new WeakMap<Place, Map<string, number>>();
   /** Grows with every change. */
   version = 0;
 
@@ -47,6 +51,7 @@ export class EditableJson {
 
   /** The document as it stands. What is given here never changes afterwards. */
   get value(): Json {
+    this.#writeInner();
     this.#owned = new WeakSet();
     return this.#holder.root as Json;
   }
@@ -132,8 +137,10 @@ export class EditableJson {
     const inner = new EditableJson(parsed.value);
     for (const segment of inner.segments()) {
       const write = (replacement: string): void => {
+        if (isGone(place)) return;
         segment.write(replacement);
-        this.#write(place, JSON.stringify(inner.value));
+        this.#unwritten.set(place, inner);
+        this.#touched(String(keysOf(place)[0] ?? ''));
       };
       this.#segments.push(livePiece(place.where, segment.text, write));
     }
@@ -141,6 +148,11 @@ export class EditableJson {
 
   #piece(text: string, place: Place): void {
     this.#segments.push(livePiece(place.where, text, (replacement) => this.#write(place, replacement)));
+  }
+
+  #writeInner(): void {
+    for (const [place, inner] of this.#unwritten) this.#write(place, JSON.stringify(inner.value));
+    this.#unwritten.clear();
   }
 
   #write(place: Place, text: string): void {
@@ -165,7 +177,11 @@ export class EditableJson {
     delete container[old];
     let name = text === '__proto__' ? 'proto' : text;
     // Two names may be redacted to the same text; neither member may be lost.
-    for (let count = 2; Object.hasOwn(container, name); count++) name = `${text}_${count}`;
+    const given = this.#given.get(place.parent) ?? new Map<string, number>();
+    this.#given.set(place.parent, given);
+    let count = given.get(name) ?? 1;
+    for (const base = name; Object.hasOwn(container, name); ) name = `${base}_${++count}`;
+    given.set(text === '__proto__' ? 'proto' : text, count);
     container[name] = value;
     place.key = name;
     this.#touched(String(keysOf(place)[0] ?? ''));

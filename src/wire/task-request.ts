@@ -9,6 +9,11 @@ import type { Json, JsonObject, ProposedCall, Spending } from '../call.ts';
 import { type Denial, deny, type Reason } from '../denial.ts';
 import { parseJson } from './json.ts';
 import { microUsdFromUsd } from './money.ts';
+import { child, pointerTokens } from './pointer.ts';
+import { isPlainName } from './segments.ts';
+
+/** How many faults one denial lists. */
+const reasonsMax = 20;
 
 /** What tokens carry as an id: 1 to 255 characters, none of them a control character. */
 const plainText = '^[^\\u0000-\\u001f\\u007f-\\u009f]{1,255}$';
@@ -142,6 +147,11 @@ export class TaskRequests {
   }
 }
 
+/** Names that could be data do not stand in pointers (see segments.ts): reasons are recorded for ever. */
+function shownChild(path: string, name: string): string {
+  return child(path, isPlainName(name) ? name : '{}');
+}
+
 function notJson(message: string): Denial {
   return deny('request_invalid', `Expected a JSON document: ${message}.`);
 }
@@ -149,10 +159,11 @@ function notJson(message: string): Denial {
 function invalid(
   errors: readonly { instancePath: string; message?: string; params: Record<string, unknown> }[],
 ): Denial {
-  const reasons = errors.map(({ instancePath, message, params }): Reason => {
+  const reasons = errors.slice(0, reasonsMax).map(({ instancePath, message, params }): Reason => {
+    const place = (pointerTokens(instancePath) ?? []).reduce(shownChild, '');
     const extra = params.additionalProperty;
-    if (typeof extra !== 'string') return { code: 'invalid', message: message ?? 'not valid', path: instancePath };
-    const path = `${instancePath}/${extra}`;
+    if (typeof extra !== 'string') return { code: 'invalid', message: message ?? 'not valid', path: place };
+    const path = shownChild(place, extra);
     return { code: 'unknown_field', message: notYet[path] ?? 'there is no such field', path };
   });
   return deny('args_invalid', 'The task request is not valid.', { reasons });

@@ -62,12 +62,23 @@ subject_assured if {
 	part_listed
 }
 
-part_listed if not purpose.part_of
+# What is no part of anything is not opened as one: the subject would be taken from a task of another purpose.
+part_listed if {
+	not purpose.part_of
+	not input.task.parent
+}
 
 part_listed if input.task.parent.purpose in purpose.part_of
 
-deny contains lib.reason("parent_required", message) if {
+deny contains lib.reason("not_a_part", message) if {
 	purpose
+	not purpose.part_of
+	input.task.parent
+	message := $"A task for {input.task.purpose} is no part of another. Open it by itself."
+}
+
+deny contains lib.reason("parent_required", message) if {
+	purpose.part_of
 	not part_listed
 	wholes := concat(", ", sort(purpose.part_of))
 	message := $"A task for {input.task.purpose} is opened only as part of a task for: {wholes}."

@@ -82,6 +82,10 @@ test_a_part_belongs_to_a_task_for_a_listed_purpose if {
 	denied_for(other, "asserted_subject")
 }
 
+test_what_is_no_part_is_not_opened_as_one if {
+	denied_for(object.union(base, {"task": {"parent": whole_task}}), "not_a_part")
+}
+
 test_a_purpose_with_gaps_opens_nothing if {
 	whole := {
 		"issuers": ["azure"],

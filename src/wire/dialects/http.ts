@@ -71,7 +71,7 @@ function parseTool(request: RawRequest): WireRequest | Denial {
     kind: 'tool',
     route,
     resolve(registry: OperationRegistry): Resolved | Denial {
-      if (registry.route(route)?.kind !== 'http') return deny('route_unknown', `there is no tool route ${route}`);
+      if (registry.route(route)?.kind !== 'http') return deny('route_unknown', 'there is no tool route of that name');
       const operations = registry.ofRoute(route);
       const known = operations.find((operation) => operation instanceof HttpOperation);
       const match = known?.table.match(request.method, path.segments);

@@ -6,6 +6,8 @@ import { deny } from '../../../src/denial.ts';
 import { endHistory, endState, enterHistory, factsOf, repeatsOf } from '../../../src/task/history.ts';
 import { fakeOperation, fakeOutcome, fakeTask } from '../../fakes/task.ts';
 
+const { digestKey } = fakeTask();
+
 const refund = fakeOperation('refunds.create_refund', {
   effect: 'write',
   remember: ['body.amount_cents', 'body.none', 'body'],
@@ -21,7 +23,7 @@ function entered(record: TaskRecord, id: string, amount = 6000): TaskRecord {
     atMs: 1,
     costMicroUsd: 0,
     target: null,
-    facts: factsOf(refund, { body: { amount_cents: amount } }),
+    facts: factsOf(refund, { body: { amount_cents: amount } }, digestKey),
     digest: `digest ${amount}`,
   };
   return enterHistory(record, entry, 3);
@@ -49,7 +51,17 @@ const brokenOff = fakeOutcome({
 });
 
 test('only scalar arguments that an operation names become facts', () => {
-  assert.deepEqual(factsOf(refund, { body: { amount_cents: 6000 } }), { 'body.amount_cents': 6000 });
+  assert.deepEqual(factsOf(refund, { body: { amount_cents: 6000 } }, digestKey), { 'body.amount_cents': 6000 });
+});
+
+test('a long text becomes a fact as its digest, equal for equal texts', () => {
+  const send = fakeOperation('mail.send', { effect: 'write', remember: ['body.text'] });
+  const [one, same, other] = ['a', 'a', 'b'].map(
+    (letter) => factsOf(send, { body: { text: letter.repeat(100_000) } }, digestKey)['body.text'],
+  );
+  assert.match(String(one), /^digest:[\w-]{43}$/);
+  assert.equal(one, same);
+  assert.notEqual(one, other);
 });
 
 test('pending calls count, so that parallel calls see each other', () => {

@@ -29,10 +29,10 @@ export function readAsk(name: string, body: JsonObject): ModelAsk {
   };
 }
 
-/** Where a client names both limits, the smaller one holds. */
+/** Where a client names both limits, the larger one counts: a server that knows only one of the names reads that one. */
 function maxTokensOf(body: JsonObject): number | null {
   const named = [body.max_completion_tokens, body.max_tokens].filter((value) => typeof value === 'number');
-  return named.length === 0 ? null : Math.min(...named);
+  return named.length === 0 ? null : Math.max(...named);
 }
 
 function toolsOf(body: JsonObject): ModelTool[] {

@@ -5,6 +5,7 @@
 import type { Json, JsonObject } from '../../../call.ts';
 import type { Reason } from '../../../denial.ts';
 import { listOf, objectOf } from './ask.ts';
+import { chatFields } from './fields.ts';
 
 /** How many answers one request may ask for (the limit of the provider). */
 const choicesMax = 128;
@@ -21,6 +22,12 @@ export function chatFaults(body: JsonObject): readonly Reason[] {
     const value = body[name];
     if (value !== undefined && value !== null && !good(value)) fault('type', `/${name}`, `${name} must be ${expected}`);
   };
+  for (const name of Object.keys(body)) {
+    const known = name.toLowerCase();
+    if (known === name || !Object.hasOwn(chatFields, known)) continue;
+    // A server that reads names without regard to case would take it for the field that was decided on.
+    fault('unknown_member', `/${known}`, `${known} must be written in lower case`);
+  }
   const messages = body.messages;
   if (messages === undefined) fault('missing', '/messages', 'messages is missing');
   else if (!Array.isArray(messages) || messages.length === 0) {

@@ -62,12 +62,12 @@ describe('a chat request', () => {
 });
 
 describe('what a chat request asks for', () => {
-  test('is the smaller of two limits, and null for none', () => {
+  test('is the larger of two limits, and null for none', () => {
     assert.equal(payloadOf({ model: 'gpt-4.1', messages }).model?.maxTokens, null);
     assert.equal(payloadOf({ model: 'gpt-4.1', messages, max_tokens: 9 }).model?.maxTokens, 9);
     assert.equal(
       payloadOf({ model: 'gpt-4.1', messages, max_tokens: 9, max_completion_tokens: 7 }).model?.maxTokens,
-      7,
+      9,
     );
     assert.equal(payloadOf({ model: 'gpt-4.1', messages, n: 3 }).model?.choices, 3);
   });
