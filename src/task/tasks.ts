@@ -57,6 +57,7 @@ export function ancestorOf({ id, agent, purpose, budget }: TaskRecord): Ancestor
 export class Tasks {
   readonly #store: Store;
   readonly #clock: Clock;
+  readonly #turns = new Map<string, Promise<void>>();
 
   constructor(options: { store: Store; clock: Clock }) {
     this.#store = options.store;
@@ -157,11 +158,9 @@ export class Tasks {
     id: string,
     change: (current: TaskRecord | undefined) => TaskRecord | Denial,
   ): Promise<TaskRecord | Denial> {
-    const changed = await updateRecord<TaskRecord>(
-      this.#store,
-      Tasks.key(tenant, id),
-      (record) => this.#ttlMs(record),
-      change,
+    const key = Tasks.key(tenant, id);
+    const changed = await this.#inTurn(key, () =>
+      updateRecord<TaskRecord>(this.#store, key, (record) => this.#ttlMs(record), change),
     );
     return isDenial(changed) ? changed : changed.value;
   }
@@ -176,6 +175,22 @@ export class Tasks {
     });
     if (!isDenial(ended)) await this.#store.publish(endedChannel, { task: ended.id, state: ended.state });
     return ended;
+  }
+
+  /** One writer of a record at a time on this gateway: only other gateways are left to lose a compare-and-set to. */
+  async #inTurn<T>(key: string, work: () => Promise<T>): Promise<T> {
+    const before = this.#turns.get(key) ?? Promise.resolve();
+    const mine = before.then(work);
+    const turn = mine.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.#turns.set(key, turn);
+    try {
+      return await mine;
+    } finally {
+      if (this.#turns.get(key) === turn) this.#turns.delete(key);
+    }
   }
 
   #ttlMs(record: TaskRecord): number {
