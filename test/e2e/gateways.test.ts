@@ -42,7 +42,7 @@ describe('two gateways on one Redis', options, () => {
       const { keys } = (await (await fetch(`${gate.url}/.well-known/jwks.json`)).json()) as { keys: { kid: string }[] };
       return keys
         .map(({ kid }) => kid)
-        .filter((kid) => kid.includes('.t'))
+        .filter((kid) => /\.(task|txn)\./.test(kid))
         .sort();
     };
     assert.deepEqual(await kids(world.gate), await kids(second));
