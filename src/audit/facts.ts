@@ -18,6 +18,7 @@ import type {
 import type { CallId, TaskId, ThoughtId } from '../clock.ts';
 import type { Denial } from '../denial.ts';
 import { canonical } from '../wire/canonical.ts';
+import { usdFromMicroUsd } from '../wire/money.ts';
 import { isPlainName } from '../wire/segments.ts';
 import {
   blankEvent,
@@ -32,11 +33,6 @@ import {
 const findingsMax = 256;
 const attemptsMax = 32;
 const reasonsMax = 64;
-
-/** Dollars from integer micro-dollars: the double nearest to it, which prints with at most six decimals. */
-export function costUsd(costMicroUsd: number): number {
-  return costMicroUsd / 1_000_000;
-}
 
 // Microseconds are as fine as a duration is worth keeping; more digits are noise under a signature.
 function milliseconds(value: number): number {
@@ -170,7 +166,7 @@ export function outcomeEvent(call: Underway, outcome: Outcome, priceVersion: str
             output_tokens: usage.outputTokens,
             cached_input_tokens: usage.cachedInputTokens,
           },
-    cost_usd: costUsd(outcome.costMicroUsd),
+    cost_usd: usdFromMicroUsd(outcome.costMicroUsd),
     price_version: priceVersion,
     latency_ms: milliseconds(outcome.latencyMs),
     overhead_ms: milliseconds(outcome.overheadMs),

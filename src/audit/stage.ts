@@ -4,26 +4,16 @@
  * long before `intentStage`, which commits to what the obligations left of it.
  */
 import type {
-  AllowedFact,
+  Admitted,
   Arrival,
-  CallerFact,
-  ClosedFact,
   Decision,
-  DecisionFact,
-  EntryFact,
-  FindingsFact,
   IntentFact,
   Json,
   JsonObject,
-  ObeyedFact,
   OperationFact,
   Outcome,
   ProposedFact,
-  ReservationFact,
   Subject,
-  TaintedFact,
-  TargetsFact,
-  TaskFact,
   TaskRecord,
   Trace,
   Underway,
@@ -52,20 +42,8 @@ import { type AppendOptions, type AuditTrail, AuditUnavailable } from './trail.t
 /** What of a trail recording needs. */
 export type Recorder = Pick<AuditTrail, 'append'>;
 
-type Intended = Arrival &
-  CallerFact &
-  TaskFact &
-  OperationFact &
-  ProposedFact &
-  EntryFact &
-  FindingsFact &
-  DecisionFact &
-  AllowedFact &
-  TaintedFact &
-  ObeyedFact &
-  ReservationFact &
-  TargetsFact &
-  ClosedFact;
+/** A call that has passed every rung below this one. */
+type Intended = Omit<Admitted, 'intent'> & ProposedFact;
 
 const isText = (value: unknown): boolean => typeof value === 'string' && value !== '';
 

@@ -9,6 +9,7 @@ import type { Pipeline, Reply } from '../pipeline.ts';
 import { type Headers, traceparentOf } from '../telemetry/trace.ts';
 import type { Dialect, EncodedDenial, RawRequest } from '../wire/dialect.ts';
 import { credentialOf } from './credential.ts';
+import { challengeHeader } from './encode.ts';
 import { tokenPath } from './oauth-routes.ts';
 import type { Readiness } from './readiness.ts';
 import { jsonReply } from './reply.ts';
@@ -193,7 +194,7 @@ export class DataPlane {
       headers: {
         ...this.#common(context),
         ...denialHeaders(denial),
-        ...(challenge === undefined ? {} : { 'www-authenticate': challenge }),
+        ...challengeHeader(challenge),
         ...(denial.code === 'method_not_allowed' && denial.details.allowed !== undefined
           ? { allow: denial.details.allowed.join(', ') }
           : {}),
