@@ -55,10 +55,8 @@ export const actions: Readonly<Record<DenialCode, string>> = {
 
 /** Codes that stand in the table, because it is closed, and that this version has no reason to give. */
 export const notGivenYet: readonly DenialCode[] = [
-  'agent_suspended',
   'approval_denied',
   'approval_expired',
-  'insufficient_scope',
   'outcome_unknown',
   'precondition_failed',
   'task_paused',

@@ -16,39 +16,10 @@ import type {
   Usage,
   WireRequest,
 } from './payload.ts';
+import type { Agent, Caller, Shown, Subject } from './principal.ts';
 
 export type * from './payload.ts';
-
-// ── Who and for whom ────────────────────────────────────────────────────────────────────────────────────────────
-/** A workload with a verified identity. */
-export interface Agent {
-  readonly id: string;
-  /** The `name` of the issuer in tollgate.yaml, never its URL: two issuers can never be mixed up by a claim. */
-  readonly issuer: string;
-  readonly tenant: string;
-  readonly cloud: string;
-  readonly claims: JsonObject;
-  /** Ids of the agents it acts for, nearest first (RFC 8693 §4.1 `act`). */
-  readonly actors: readonly string[];
-  readonly verifiedAtMs: number;
-}
-
-export interface Subject {
-  readonly id: string;
-  readonly type: string;
-  readonly claims: JsonObject;
-  readonly issuer?: string;
-  readonly assurance: 'verified' | 'asserted';
-}
-
-/** What a task token says, once it is verified. */
-export interface Caller {
-  readonly taskId: TaskId;
-  readonly agentId: string;
-  readonly tenant: string;
-  readonly tokenId: string;
-  readonly expiresAtMs: number;
-}
+export type * from './principal.ts';
 
 // ── Tasks ───────────────────────────────────────────────────────────────────────────────────────────────────────
 /** What a budget counts. `seconds` is the wall time a task has lived; it is spent by waiting, never reserved. */
@@ -156,6 +127,10 @@ export interface TaskRecord {
   readonly thoughts: readonly Thought[];
   readonly failuresInARow: number;
   readonly failuresByRoute: Readonly<Record<string, FailureRun>>;
+  /** Tokens of this task that are good no more, though they have not expired. */
+  readonly revokedTokens?: readonly { readonly id: string; readonly expiresAtMs: number }[];
+  /** Calls that were pending when they fell off the history: their outcomes still go into the totals, once. */
+  readonly pendingBeyond?: readonly CallId[];
 }
 
 /** The task as this call found it, its own entry left out of history and counts. */
@@ -232,6 +207,8 @@ export interface Arrival {
   readonly surface: string;
   /** The bearer token as shown, or null; more than one different credential is refused before it comes here. */
   readonly credential: string | null;
+  /** How the credential was shown. */
+  readonly shown: Shown;
   /** The model's id of the tool call that this call carries out, as the agent says. */
   readonly toolCallId: string | null;
   /** How long the agent will wait, in milliseconds from arrival; null where it does not say. */
@@ -258,6 +235,10 @@ export interface TaskFact {
 }
 export interface OperationFact {
   readonly resolved: Resolved;
+}
+/** The token covers the operation, and belongs to a key where one is asked for. */
+export interface ReachFact {
+  readonly reached: true;
 }
 export interface ProposedFact {
   /** JCS text of the whole payload as the agent sent it, kept before obligations and budgets may change it. */
@@ -311,6 +292,7 @@ export type Admitted = Arrival &
   CallerFact &
   TaskFact &
   OperationFact &
+  ReachFact &
   EntryFact &
   FindingsFact &
   DecisionFact &

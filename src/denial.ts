@@ -69,6 +69,8 @@ export interface DenialDetails {
   readonly allowed?: readonly string[];
   /** Overrides the table for this occurrence, for example an issuer that is away. */
   readonly retryable?: boolean;
+  /** What a token must cover for this, on 403 `insufficient_scope` (RFC 6750 §3.1). */
+  readonly scope?: string;
   /** What is left of a budget, on 402. */
   readonly remaining?: Readonly<Record<string, number>>;
 }

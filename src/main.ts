@@ -40,6 +40,8 @@ export interface Gate {
   readonly adminUrl: string;
   readonly adminToken: string;
   readonly adminTokenFile: string;
+  /** URL of the issuer by which people sign in; null while the admin token is what opens the admin plane. */
+  readonly peopleIssuer: string | null;
   readonly dataDir: string;
   /** Puts the configuration in force as it stands in its files now, without a dropped request. Never rejects. */
   reload(cause: ReloadCause): Promise<Reloaded>;
@@ -95,7 +97,7 @@ export async function startGate(options: StartOptions): Promise<Gate> {
   await using opened = new AsyncDisposableStack();
   const kindOf = (operation: string) => editions.current.parts.table.get(operation)?.kind;
   const foundation = await openFoundation({ config, env, clock, log, kindOf }, opened);
-  const { faulted, keys, keyDirectory } = foundation;
+  const { faulted, keyDirectory } = foundation;
   const editions = opened.use(new Editions(faulted));
   const readiness = readinessOf(foundation, () => editions.current.parts.policy.healthy());
   const underWay = () => editions.underWay;
@@ -103,11 +105,11 @@ export async function startGate(options: StartOptions): Promise<Gate> {
     openEdition({ foundation, source, before, readiness, underWay, alterRooms: options.alterRooms });
   editions.replace(await build({ loaded, table }));
   // Only clouds that federate the gate need this key, and it takes a second to make: not on the way up.
-  const federation = keys
-    .prepareFederation()
-    .then(() => keyDirectory.publish())
-    .catch((fault: unknown) => faulted('identity', fault));
-  opened.defer(() => federation);
+  // A signer that has none for them is not asked before a cloud is.
+  if (config.keys.source !== 'command') {
+    const prepared = keyDirectory.prepareFederation().catch((fault: unknown) => faulted('identity', fault));
+    opened.defer(() => prepared);
+  }
   const planes = planesOf(foundation, editions, readiness, loaded.tls);
   await planes.open();
   opened.defer(() => planes.close());
@@ -136,6 +138,7 @@ export async function startGate(options: StartOptions): Promise<Gate> {
     ...{ url, adminUrl, dataDir },
     adminToken: foundation.adminToken,
     adminTokenFile: adminTokenFile(dataDir),
+    peopleIssuer: config.admin?.issuer ?? null,
     reload: (cause) => reloader.reload(cause),
     close: () => within(clock, editions.current.parts.config.limits.drain_ms + closingMs, held.disposeAsync()),
   };

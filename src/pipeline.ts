@@ -66,7 +66,7 @@ export interface Rooms {
   readonly remaining: (call: Underway) => Promise<Spending | undefined>;
   /** Registers a running call under its task, so that a kill finds it; gives the function that takes it out. */
   readonly running: (call: Admitted) => () => void;
-  readonly encodeDenial: (surface: string, denial: Denial, members: DenialMembers) => Reply;
+  readonly encodeDenial: (call: Pick<Underway, 'surface' | 'shown'>, denial: Denial, members: DenialMembers) => Reply;
   readonly encodeDenialFrame: (surface: string, denial: Denial, members: DenialMembers) => Uint8Array;
   /** Headers that every answer to a call carries. */
   readonly headers: (call: Underway, remaining: Spending | undefined, overheadMs: number) => Record<string, string>;
@@ -315,7 +315,7 @@ export class Pipeline {
     const { call } = settlement;
     settlement.status = denial.status;
     await settlement.end(denial);
-    const reply = this.#rooms.encodeDenial(call.surface, denial, membersOf(call, denial));
+    const reply = this.#rooms.encodeDenial(call, denial, membersOf(call, denial));
     return { ...reply, headers: { ...reply.headers, ...(await this.#headers(call, settlement)) } };
   }
 

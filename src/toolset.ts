@@ -24,6 +24,12 @@ export function unknownTools(tools: Toolset, registry: OperationRegistry): reado
   return (tools ?? []).filter((item) => routeOf(item, registry) === undefined);
 }
 
+/** The items of `tools` that `held` does not cover: what a narrower list must not have. */
+export function toolsBeyond(tools: readonly string[], held: Toolset, registry: OperationRegistry): readonly string[] {
+  if (held === null) return [];
+  return tools.filter((item) => !held.some((other) => covers(other, item, routeOf(item, registry))));
+}
+
 function covers(item: string, other: string, routeOfOther: string | undefined): boolean {
   return routeOfOther !== undefined && (item === other || item === `${routeOfOther}.*`);
 }

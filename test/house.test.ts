@@ -13,11 +13,11 @@ const root = resolve(import.meta.dirname, '..');
 const linesMax = 350;
 
 const rooms = ['identity', 'task', 'policy', 'budget', 'inspection', 'route', 'breaker', 'upstream', 'audit'];
-const pluralFolders = ['recognizers', 'credentials', 'sinks', 'dialects', 'backends'];
+const pluralFolders = ['recognizers', 'credentials', 'sinks', 'dialects', 'backends', 'issuer-kinds', 'keepers'];
 
 /** Who may import whom: only a lower floor, and never a neighbour. */
 const floors: readonly (readonly string[])[] = [
-  ['call', 'payload', 'outcome', 'toolset', 'stage', 'denial', 'clock'],
+  ['call', 'payload', 'principal', 'outcome', 'toolset', 'stage', 'denial', 'clock'],
   ['wire', 'store', 'telemetry'],
   rooms,
   ['settlement'],
@@ -36,11 +36,14 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   '@opentelemetry/otlp-transformer': ['telemetry'],
   '@opentelemetry/resources': ['telemetry'],
   '@opentelemetry/sdk-trace': ['telemetry'],
+  '@rgrove/parse-xml': ['upstream/credentials'],
+  '@smithy/signature-v4': ['upstream/credentials'],
   ajv: ['config', 'wire', 'policy'], // one validator for configuration, arguments, and policy contracts
   'ajv-formats': ['config', 'wire', 'policy'],
   canonicalize: ['wire'],
   fastify: ['server'],
   ioredis: ['store'],
+  oauth4webapi: ['upstream/credentials'],
   opossum: ['breaker'],
   pino: ['telemetry'],
   'tar-stream': ['policy'],

@@ -2,6 +2,7 @@
  * Parts that a test needs and a machine may lack. `part('redis-server')` gives the options of a node:test test that
  * skip it by name where the part is missing; under TOLLGATE_REQUIRE=all the runner counts that skip as a failure.
  */
+import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { delimiter, isAbsolute, join } from 'node:path';
 import { opaCacheDir, opaVersion } from '../scripts/opa.js';
@@ -12,9 +13,16 @@ const programs = {
   opa: ['opa'],
   openssl: ['openssl'],
   'docker-compose': ['docker-compose'],
+  go: ['go'],
+  'python3-cryptography': ['python3'],
 } as const satisfies Record<string, readonly string[]>;
 
 export type Part = keyof typeof programs;
+
+/** A program is the part only if it exits 0 on these: the first Python on PATH may be one without the package. */
+const probes: Partial<Record<Part, readonly string[]>> = {
+  'python3-cryptography': ['-c', 'import cryptography'],
+};
 
 function candidates(part: Part, env: NodeJS.ProcessEnv): readonly string[] {
   const folders = (env.PATH ?? '').split(delimiter).filter((folder) => isAbsolute(folder));
@@ -30,7 +38,8 @@ export function partPath(part: Part, env: NodeJS.ProcessEnv = process.env): stri
   return candidates(part, env).find((path) => {
     try {
       accessSync(path, constants.X_OK);
-      return true;
+      const probe = probes[part];
+      return probe === undefined || spawnSync(path, probe, { env, stdio: 'ignore', timeout: 20_000 }).status === 0;
     } catch {
       return false;
     }

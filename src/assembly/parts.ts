@@ -14,11 +14,15 @@ import type { CallKind, Json, TaskRecord } from '../call.ts';
 import type { Clock } from '../clock.ts';
 import type { Loaded } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
-import { KeyDirectory } from '../identity/key-directory.ts';
-import { GateKeys } from '../identity/keys.ts';
+import type { FederationAssertions } from '../identity/federation.ts';
+import type { KeyDirectory } from '../identity/key-directory.ts';
+import type { GateKeys } from '../identity/keys.ts';
+import type { PeopleVerifier } from '../identity/people.ts';
+import { Possession } from '../identity/possession.ts';
+import type { SubjectVerifier } from '../identity/subject.ts';
 import { TaskTokens } from '../identity/task-token.ts';
 import { TxnTokens } from '../identity/txn-token.ts';
-import { WorkloadVerifier } from '../identity/workload.ts';
+import type { WorkloadVerifier } from '../identity/workload.ts';
 import { Inspector } from '../inspection/scan.ts';
 import { PolicyEngine } from '../policy/engine.ts';
 import type { RouteTable } from '../route/table.ts';
@@ -26,12 +30,17 @@ import { openAdminToken } from '../server/admin-token.ts';
 import { publicUrlOf } from '../server/section.ts';
 import { createStore } from '../store/backends/index.ts';
 import type { Store } from '../store/store.ts';
+import { LateEndings } from '../task/late-endings.ts';
 import { RunningCalls } from '../task/running.ts';
 import type { TaskStages } from '../task/stage.ts';
+import { Suspensions } from '../task/suspensions.ts';
 import { Tasks } from '../task/tasks.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { allowedHost, Dialer } from '../upstream/dialer.ts';
+import { credentialsOriginOf, type OpenCredentials, openCredentials } from './credentials.ts';
+import { issuersOf, openIssuers } from './issuers.ts';
+import { openKeys } from './keys.ts';
 import type { Take } from './lease.ts';
 import { openTelemetry } from './telemetry.ts';
 
@@ -53,13 +62,18 @@ export interface Foundation extends Omit<Materials, 'config' | 'kindOf'> {
   readonly adminToken: string;
   readonly keys: GateKeys;
   readonly keyDirectory: KeyDirectory;
+  /** What the gate shows to clouds; its key is made when it is first needed. */
+  readonly federation: FederationAssertions;
   readonly store: Store;
   readonly settlements: LateSettlements;
+  readonly endings: LateEndings;
   readonly trail: AuditTrail;
   readonly sampler: Sampler;
   readonly telemetry: Telemetry;
   readonly running: RunningCalls;
+  readonly suspensions: Suspensions;
   readonly tasks: Tasks;
+  readonly possession: Possession;
   readonly taskTokens: TaskTokens;
   readonly txnTokens: TxnTokens;
   readonly balanceOf: (record: TaskRecord) => Promise<TaskBalance>;
@@ -72,11 +86,15 @@ export interface Parts extends Foundation {
   readonly policy: PolicyEngine;
   /** The way to targets. */
   readonly dialer: Dialer;
+  readonly credentials: OpenCredentials;
   readonly breakers: TargetBreakers;
   readonly inspector: Inspector;
   /** A value with personal data and secrets taken out, for what is recorded. */
   readonly redact: (value: Json) => Json;
   readonly workloads: WorkloadVerifier;
+  readonly subjects: SubjectVerifier;
+  /** Null where no issuer of people is configured. */
+  readonly people: PeopleVerifier | null;
   readonly stages: TaskStages;
 }
 
@@ -90,16 +108,13 @@ export async function openFoundation(materials: Materials, opened: AsyncDisposab
 
   const adminToken = await openAdminToken(dataDir, clock);
   const telemetry = await openTelemetry({ config, place, clock, log }, opened);
-  const keys = opened.use(new GateKeys({ dataDir, gatewayId: gateway.id, clock }));
-  await keys.open();
   const onConnectionFault = (fault: unknown) => log('warn', 'the connection to the store failed', { fault });
   const store = opened.use(createStore(config.store, { clock, onConnectionFault }));
   await store.open();
   const settlements = opened.use(new LateSettlements({ store, clock, log }));
   const faulted = (where: string, fault: unknown) =>
     log('error', 'a part of the gate is at fault', { where, fault: textOf(fault) });
-  const keyDirectory = opened.use(new KeyDirectory({ keys, gatewayId: gateway.id, store, clock, faulted }));
-  await keyDirectory.open();
+  const { keys, keyDirectory, federation } = await openKeys(materials, { store, publicUrl, faulted }, opened);
   const signer = keys.auditSigner();
   const trail = opened.use(
     new AuditTrail({ config: config.audit, dataDir, gateway: place, signer, clock, log, kindOf }),
@@ -108,12 +123,18 @@ export async function openFoundation(materials: Materials, opened: AsyncDisposab
   const sampler = new Sampler(clock, config.audit.refusals_per_second);
   opened.defer(() => recordRest(trail, sampler));
   const tasks = new Tasks({ store, clock });
-  const running = opened.use(new RunningCalls({ store, tasks, clock, lostMs: config.limits.store_lost_ms }));
+  const endings = opened.use(new LateEndings({ tasks, clock, log }));
+  const suspensions = opened.use(new Suspensions({ store, clock, faulted }));
+  await suspensions.open();
+  const lostMs = config.limits.store_lost_ms;
+  const running = opened.use(new RunningCalls({ store, tasks, suspensions, clock, lostMs }));
   await running.open();
+  const possession = new Possession({ store, clock, publicUrl });
   return {
     ...{ env, clock, log, publicUrl, place, faulted, adminToken, keys, keyDirectory, store, trail, sampler, running },
-    ...{ telemetry, settlements, tasks },
-    taskTokens: new TaskTokens({ keys: keyDirectory, publicUrl, clock }),
+    ...{ telemetry, settlements, endings, suspensions, tasks },
+    ...{ possession, federation },
+    taskTokens: new TaskTokens({ keys: keyDirectory, possession, publicUrl, clock }),
     txnTokens: new TxnTokens({ keys, trustDomain: gateway.trust_domain, publicUrl, gateway: place, clock }),
     balanceOf: (record) => taskBalance(store, record, clock.nowMs()),
   };
@@ -124,7 +145,7 @@ const streamBytesMax = 512 * 1_048_576;
 
 /** The configuration an edition is made from. */
 export interface EditionSource {
-  readonly loaded: Pick<Loaded, 'config' | 'directory'>;
+  readonly loaded: Pick<Loaded, 'config' | 'directory' | 'identities'>;
   readonly table: RouteTable;
 }
 
@@ -133,7 +154,7 @@ export interface EditionSource {
  * follow from has not changed: connections stay warm, circuits stay open, keys stay cached. Rejects with BundleError.
  */
 export async function openParts(foundation: Foundation, source: EditionSource, take: Take): Promise<Parts> {
-  const { env, clock, log, place, tasks, balanceOf, trail, faulted } = foundation;
+  const { env, clock, log, place, tasks, suspensions, endings, balanceOf, trail, faulted } = foundation;
   const { loaded, table } = source;
   const { config, directory } = loaded;
   const policy = await take('policy', config.policy, async () => {
@@ -157,35 +178,26 @@ export async function openParts(foundation: Foundation, source: EditionSource, t
     targetUrls(table),
     (urls) => new Dialer({ clock, allow: urls.map(allowedHost), bodyBytesMax: streamBytesMax }),
   );
-  const issuers = await take('issuers', config.issuers, () => openIssuers(config, clock));
+  const { workloads, subjects, people } = await take('issuers', issuersOf(config), (from) =>
+    openIssuers(from, clock, log),
+  );
+  const credentials = await take('credentials', credentialsOriginOf(loaded), (from) =>
+    openCredentials(from, foundation),
+  );
   const breakers = await take('breakers', config.breaker, () => new TargetBreakers({ config: config.breaker, clock }));
   const inspector = new Inspector(config.inspection);
   const repeatsMax = config.task.loop.repeats;
   return {
     ...foundation,
-    ...{ config, table, policy, dialer, breakers, inspector, workloads: issuers.workloads },
+    ...{ config, table, policy, dialer, credentials, breakers, inspector, workloads, subjects, people },
     redact: (value) => inspector.redactedCopy(value),
-    stages: { tasks, balanceOf, clock, repeatsMax, historyMax: config.limits.history },
-  };
-}
-
-/** The verifier with a dialer of its own: what may be asked for keys is no target, and the other way round. */
-function openIssuers(config: Config, clock: Clock) {
-  const dialer = new Dialer({ clock, allow: issuerUrls(config).map(allowedHost) });
-  const fetchJson: Dialer['fetchJson'] = (url, bounds) => dialer.fetchJson(url, bounds);
-  return {
-    workloads: new WorkloadVerifier({ issuers: config.issuers, fetchJson, clock }),
-    [Symbol.asyncDispose]: () => dialer[Symbol.asyncDispose](),
+    stages: { tasks, suspensions, endings, balanceOf, clock, repeatsMax, historyMax: config.limits.history },
   };
 }
 
 /** Every place the gate may dial: what the configuration names, and nothing else. */
 function targetUrls(table: RouteTable): string[] {
   return [...new Set(table.routes().flatMap(({ targets }) => targets.map(({ url }) => url)))].toSorted();
-}
-
-function issuerUrls(config: Config): string[] {
-  return config.issuers.flatMap(({ issuer, jwks_uri }) => [issuer, ...(jwks_uri === undefined ? [] : [jwks_uri])]);
 }
 
 function textOf(fault: unknown): string {

@@ -4,7 +4,7 @@
  * wrong with it, the running one stays. Each attempt is an audit event; what is applied is on disk before it counts.
  */
 import { createHash } from 'node:crypto';
-import { adminEvent } from '../audit/facts.ts';
+import { adminEvent } from '../audit/deed.ts';
 import type { ConfigFault } from '../config/document.ts';
 import { withoutRestart } from '../config/fixed.ts';
 import { faultLine, type Loaded, type LoadResult } from '../config/load.ts';
@@ -126,9 +126,9 @@ export class Reloader {
 }
 
 /** Tells configurations apart. A digest, because the text would hold every credential once more. */
-function contentOf({ config, openapi, tls }: Loaded): string {
+function contentOf({ config, openapi, tls, identities }: Loaded): string {
   return createHash('sha256')
-    .update(JSON.stringify([config, openapi, tls]))
+    .update(JSON.stringify([config, openapi, tls, identities]))
     .digest('hex');
 }
 

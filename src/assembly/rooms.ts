@@ -8,9 +8,19 @@ import { breakerStage } from '../breaker/stage.ts';
 import { RunningCount } from '../budget/count.ts';
 import { deliveryOf, settleBudget } from '../budget/settle.ts';
 import { budgetStage } from '../budget/stage.ts';
-import type { Admitted, Answer, Arrival, Decision, Finding } from '../call.ts';
+import type {
+  Admitted,
+  Answer,
+  Arrival,
+  BindingRequired,
+  Decision,
+  Finding,
+  OperationFact,
+  TaskFact,
+} from '../call.ts';
 import { type Denial, isDenial } from '../denial.ts';
-import { wwwAuthenticate } from '../identity/metadata.ts';
+import { issuerBinding } from '../identity/binding.ts';
+import { reachStage } from '../identity/reach.ts';
 import { identityStage } from '../identity/stage.ts';
 import { sentDigest, type TxnTokenRequest } from '../identity/txn-token.ts';
 import { inspectAnswer, obeyAnswer } from '../inspection/answer.ts';
@@ -25,10 +35,10 @@ import type { RouteTable } from '../route/table.ts';
 import { encoders } from '../server/encode.ts';
 import { Ladder } from '../stage.ts';
 import { enterStage, settleTask, stillAlive, taintStage, taintTask, taskStage } from '../task/stage.ts';
-import { createCredentials } from '../upstream/section.ts';
 import { denialOfFault, Upstream } from '../upstream/send.ts';
 import { dialects } from '../wire/dialects/index.ts';
 import { operationStage } from '../wire/stage.ts';
+import { documentsOf } from './documents.ts';
 import type { Parts } from './parts.ts';
 
 /** A call may try so many targets, one after the other, before its reservation could be given back under it. */
@@ -41,6 +51,7 @@ function admissionOf(parts: Parts): Rooms['admission'] {
     .rung(identityStage(parts.taskTokens))
     .rung(taskStage(stages))
     .rung(operationStage(() => table))
+    .rung(reachStage((call) => bindingsRequired(parts, call)))
     .rung(proposalStage())
     .rung(enterStage(stages))
     .rung(scanStage(inspector))
@@ -71,7 +82,9 @@ export function roomsOf(parts: Parts): Rooms {
   const windowChars = parts.config.inspection.stream_window_chars;
   const upstream = new Upstream({
     dialer: parts.dialer,
-    credentials: createCredentials(parts.config.credentials),
+    credentials: parts.credentials,
+    credentialFailed: ({ route, name, credential }, { failure, code }) =>
+      parts.log('warn', 'a credential could not be got', { route, target: name, credential, failure, code }),
     txnToken: (call, _target, { method, path, body }) =>
       parts.txnTokens.mint(txnTokenRequest(call, sentDigest(method, path, body))),
     clock,
@@ -108,9 +121,19 @@ export function roomsOf(parts: Parts): Rooms {
       audit: (call, outcome) => recordOutcome(trail, call, outcome, { redact, sampler }),
     },
     remaining: async ({ task }) => (task === undefined ? undefined : (await parts.balanceOf(task.record)).remaining),
-    running: (call) => parts.running.enter(call.task.record, call.abort),
-    ...encoders(dialects, (denial) => wwwAuthenticate(denial, parts.publicUrl)),
+    running: ({ task, resolved, caller, abort }) =>
+      parts.running.enter(task.record, resolved.operation.route, caller.tokenId, abort),
+    ...encoders(dialects, documentsOf(parts).challenge),
   };
+}
+
+/** What the agent's issuer, the route, the operation and its effect ask for: all of it counts. */
+function bindingsRequired(
+  { config, table }: Parts,
+  { task, resolved: { operation } }: TaskFact & OperationFact,
+): readonly BindingRequired[] {
+  const ofEffect = config.task.binding[operation.effect] ?? 'none';
+  return [...table.bindings(operation.name), ofEffect, issuerBinding(config.issuers, task.record.agent.issuer)];
 }
 
 /** Longer than any call may run, or its reservation would be given back while it still spends. */

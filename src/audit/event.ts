@@ -34,6 +34,8 @@ export interface EventSubject {
   readonly type: string;
   /** `operator` for a person of the admin plane, who acts on nobody's behalf. */
   readonly assurance: 'verified' | 'asserted' | 'operator';
+  /** Who vouches for it: the `name` of the subject's issuer, the URL of a person's; absent where nobody does. */
+  readonly issuer?: string;
 }
 
 export interface EventTarget {
@@ -199,9 +201,12 @@ export function blankEvent(type: EventType): NewEvent {
   };
 }
 
+/** Events that may tell of a refusal; then their first reason carries its code. */
+const refusingTypes: ReadonlySet<EventType> = new Set(['denial', 'outcome', 'task', 'admin']);
+
 /** The denial's code of an event that tells of a refusal, else null. */
 export function denialCodeOf(event: Pick<AuditEvent, 'type' | 'decision'>): DenialCode | null {
-  if (event.type !== 'denial' && event.type !== 'outcome' && event.type !== 'task') return null;
+  if (!refusingTypes.has(event.type)) return null;
   if (event.decision === null || event.decision.allow) return null;
   return (event.decision.reasons[0]?.code ?? null) as DenialCode | null;
 }

@@ -15,7 +15,7 @@ import type {
   Trace,
   Underway,
 } from '../call.ts';
-import type { CallId, TaskId, ThoughtId } from '../clock.ts';
+import type { CallId, ThoughtId } from '../clock.ts';
 import type { Denial } from '../denial.ts';
 import { canonical } from '../wire/canonical.ts';
 import { usdFromMicroUsd } from '../wire/money.ts';
@@ -46,7 +46,9 @@ function findingsOf(findings: readonly Finding[]): EventFinding[] {
 }
 
 function subjectOf(subject: Subject | null): EventSubject | null {
-  return subject === null ? null : { id: subject.id, type: subject.type, assurance: subject.assurance };
+  if (subject === null) return null;
+  const { id, type, assurance, issuer } = subject;
+  return { id, type, assurance, ...(issuer === undefined ? {} : { issuer }) };
 }
 
 function targetOf(target: Target): EventTarget {
@@ -83,7 +85,7 @@ export function refusalOf(
 }
 
 /** What was asked for as a route and may be none: as long as anybody likes, and anything may stand in it. */
-function askedRoute(route: string): string {
+export function askedRoute(route: string): string {
   return isPlainName(route) ? route : '{}';
 }
 
@@ -294,21 +296,5 @@ export function policyEvent(happening: {
       bundle: happening.bundle,
       revision: happening.revision,
     },
-  };
-}
-
-/** What a person did on the admin plane. `actor` is who, as their token says. */
-export function adminEvent(happening: {
-  readonly operation: string;
-  readonly actor: string;
-  readonly task?: TaskId;
-  readonly status?: number;
-}): NewEvent {
-  return {
-    ...blankEvent('admin'),
-    operation: happening.operation,
-    subject: { id: happening.actor, type: 'operator', assurance: 'operator' },
-    task: happening.task ?? null,
-    status: happening.status ?? null,
   };
 }

@@ -190,7 +190,7 @@ export async function recordReportedThought(
 }
 
 /** What stands in a recorded refusal for those that were only counted. */
-function counted(skipped: number): EventReason[] {
+export function counted(skipped: number): EventReason[] {
   if (skipped === 0) return [];
   return [{ code: 'not_recorded', message: 'Refusals of unknown callers before this one.', count: skipped }];
 }

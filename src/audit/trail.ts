@@ -9,7 +9,6 @@ import type { Log } from '../telemetry/log.ts';
 import type { Checkpoint, CheckpointSigner } from './checkpoint.ts';
 import { type AuditEvent, blankEvent, type NewEvent, type UnchainedEvent } from './event.ts';
 import { exportCsv, exportNdjson, readPages } from './export.ts';
-import { adminEvent } from './facts.ts';
 import { AuditUnavailable, GroupCommit } from './group-commit.ts';
 import type { AuditConfig } from './section.ts';
 import { sinks } from './sinks/index.ts';
@@ -255,14 +254,12 @@ export class AuditTrail implements AsyncDisposable {
   }
 
   /**
-   * Destroys the task's key: its payloads are gone, its commitments say nothing any more, the chain still verifies. The
-   * erasure is itself recorded. False if nothing was kept under a key.
+   * Destroys the task's key: its payloads are gone, its commitments say nothing any more, the chain still verifies. Who
+   * wanted it is for the caller to append. False if nothing was kept under a key.
    */
-  async eraseTask(taskId: TaskId, actor: string): Promise<boolean> {
+  async eraseTask(taskId: TaskId): Promise<boolean> {
     await this.#queue.settled();
-    const erased = await this.#sink.erase(taskId, this.#settings.clock.nowMs());
-    await this.append(adminEvent({ operation: 'audit.erase', actor, task: taskId }), { durable: true });
-    return erased;
+    return this.#sink.erase(taskId, this.#settings.clock.nowMs());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

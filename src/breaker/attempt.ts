@@ -1,6 +1,7 @@
 /**
  * One attempt behind the breaker of its target. What counts against a target: it cannot be reached, does not answer
- * in time, breaks off, or answers 5xx. A call that its agent or a kill took away says nothing about the target.
+ * in time, breaks off, or answers 5xx. A call that its agent or a kill took away says nothing about the target, nor
+ * does one whose credential is not to be had: that may be about one task, which must not close the target to all.
  */
 import type { Attempt, Target, UpstreamAnswer } from '../call.ts';
 import type { Denial } from '../denial.ts';
@@ -16,6 +17,7 @@ function healthOf(ended: Ended<Tried>, signal: AbortSignal): Health {
   if (signal.aborted) return 'neither';
   if ('error' in ended) return 'ill';
   if ('answer' in ended.value) return ended.value.answer.head.status >= 500 ? 'ill' : 'well';
+  if (ended.value.failed.error === 'credential') return 'neither';
   return illCodes.has(ended.value.denial.code) ? 'ill' : 'neither';
 }
 

@@ -16,3 +16,10 @@ export interface Command {
 export class Usage extends Error {
   override readonly name = 'Usage';
 }
+
+/** The one argument that a command takes besides its options. Throws `Usage` for none, and for more. */
+export function oneArgument(name: string, positionals: readonly string[]): string {
+  const [only] = positionals;
+  if (only === undefined || positionals.length > 1) throw new Usage(`one ${name}, found ${positionals.length}`);
+  return only;
+}

@@ -29,6 +29,46 @@ const commands: readonly Entry[] = [
     summary: 'prove the audit trail whole, or name the first bad event',
     load: async () => (await import('./audit-verify.ts')).auditVerify,
   },
+  {
+    name: 'task ls',
+    summary: 'list the tasks of a gate that is up',
+    load: async () => (await import('./task-ls.ts')).taskLs,
+  },
+  {
+    name: 'task show',
+    summary: 'show a task: whose, for whom, what it has spent',
+    load: async () => (await import('./task-show.ts')).taskShow,
+  },
+  {
+    name: 'task kill',
+    summary: 'kill a task and its parts, at every gateway',
+    load: async () => (await import('./task-kill.ts')).taskKill,
+  },
+  {
+    name: 'agent suspend',
+    summary: 'suspend an agent, a tenant, an issuer or a route',
+    load: async () => (await import('./agent-suspend.ts')).agentSuspend,
+  },
+  {
+    name: 'agent resume',
+    summary: 'end a suspension',
+    load: async () => (await import('./agent-resume.ts')).agentResume,
+  },
+  {
+    name: 'agent ls',
+    summary: 'list what is suspended',
+    load: async () => (await import('./agent-ls.ts')).agentLs,
+  },
+  {
+    name: 'keys ls',
+    summary: "list the gate's own keys",
+    load: async () => (await import('./keys-ls.ts')).keysLs,
+  },
+  {
+    name: 'keys rotate',
+    summary: 'make a new key; the old one verifies until its tokens expire',
+    load: async () => (await import('./keys-rotate.ts')).keysRotate,
+  },
 ];
 
 const help = `tollgate: the gate between AI agents and everything they touch
@@ -45,7 +85,7 @@ First steps
   3. tollgate start --config tollgate.yaml     agents on 8080, people on 8081
   4. an agent: POST /tasks with its workload token, then any call with the task token it got
 
-Exit codes: 0 good, 1 the answer is no (faults found, trail broken), 2 the command was called wrongly.
+Exit codes: 0 good, 1 the answer is no (faults found, trail broken, refused), 2 the command was called wrongly.
 `;
 
 async function run(argv: readonly string[]): Promise<number> {

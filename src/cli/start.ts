@@ -11,7 +11,8 @@ export const start: Command = {
 Starts the data plane (agents, gateway.listen) and the admin plane (people, gateway.admin), and stays up until SIGINT
 or SIGTERM: then it takes nothing new, lets running calls and streams end (limits.drain_ms), and exits 0. A change of
 FILE, or of a file that it names, is put in force without a dropped request; SIGHUP asks for it at once.
-Keys, audit trail and compiled policies lie in gateway.data_dir; the admin token in its file admin-token.
+Keys, audit trail and compiled policies lie in gateway.data_dir; so does the admin token, in its file admin-token, which
+opens the admin plane until an admin section says by which issuer people sign in.
 Logs go to standard error as JSON lines.`,
   async run(argv, surroundings) {
     const { values } = parseArgs({ args: [...argv], options: { config: { type: 'string', short: 'c' } } });
@@ -26,7 +27,8 @@ async function serve(file: string, { env, out, err }: Surroundings): Promise<num
   try {
     const gate = await startGate({ configFile: file, env });
     process.on('SIGHUP', () => void gate.reload('signal'));
-    out(`tollgate is up: agents ${gate.url}, people ${gate.adminUrl} (token in ${gate.adminTokenFile})`);
+    const by = gate.peopleIssuer === null ? `token in ${gate.adminTokenFile}` : `by tokens of ${gate.peopleIssuer}`;
+    out(`tollgate is up: agents ${gate.url}, people ${gate.adminUrl} (${by})`);
     const signal = await stop.promise;
     out(`${signal}: draining`);
     await gate.close();

@@ -43,7 +43,9 @@ function shown(value: unknown): string {
 
 function messageOf(error: ErrorObject): SchemaFault {
   const { keyword, instancePath, params } = error;
-  const found = error.data === undefined || typeof error.data === 'object' ? '' : `, found ${shown(error.data)}`;
+  // A secret is marked in its schema, and is never told.
+  const untold = error.data === undefined || typeof error.data === 'object' || error.parentSchema?.writeOnly === true;
+  const found = untold ? '' : `, found ${shown(error.data)}`;
   switch (keyword) {
     case 'additionalProperties': {
       const name = String(params.additionalProperty);
@@ -57,7 +59,7 @@ function messageOf(error: ErrorObject): SchemaFault {
     case 'type':
       return {
         pointer: instancePath,
-        message: `expected ${String(params.type)}${found || ', found an object or list'}`,
+        message: `expected ${String(params.type)}${found || (typeof error.data === 'object' ? ', found an object or list' : '')}`,
       };
     case 'const':
       return { pointer: instancePath, message: `expected ${shown(params.allowedValue)}${found}` };

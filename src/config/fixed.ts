@@ -7,7 +7,7 @@ import type { Config } from './schema.ts';
 type Gateway = Config['gateway'];
 
 const fixedOfGateway = ['id', 'cloud', 'region', 'trust_domain', 'listen', 'admin', 'public_url', 'data_dir'] as const;
-const fixedSections = ['store', 'audit', 'telemetry'] as const;
+const fixedSections = ['keys', 'store', 'audit', 'telemetry'] as const;
 
 /** `next` as far as it can be put in force beside `running`, and JSON pointers of what needs a restart. */
 export function withoutRestart(running: Config, next: Config): { readonly config: Config; readonly restart: string[] } {
@@ -17,7 +17,7 @@ export function withoutRestart(running: Config, next: Config): { readonly config
     return was;
   };
   for (const name of fixedOfGateway) kept(`/gateway/${name}`, running.gateway[name], next.gateway[name]);
-  const gateway: Gateway = { ...running.gateway };
+  const gateway: Gateway = { ...running.gateway, admin_hosts: next.gateway.admin_hosts };
   for (const name of ['tls', 'admin_tls'] as const) {
     const was = running.gateway[name];
     const wanted = next.gateway[name];

@@ -8,14 +8,17 @@ import { dirname, isAbsolute, resolve } from 'node:path';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import { parse as parseYaml } from 'yaml';
 import { checkBudget } from '../budget/section.ts';
-import { checkIssuers } from '../identity/section.ts';
+import { checkKeys } from '../identity/keepers/section.ts';
+import { checkIdentity } from '../identity/section.ts';
 import { checkInspection } from '../inspection/section.ts';
 import { checkRoutes } from '../route/section.ts';
 import { checkGateway, publicUrlOf } from '../server/section.ts';
 import { checkStore } from '../store/section.ts';
 import { checkTask } from '../task/section.ts';
 import { checkTelemetry } from '../telemetry/section.ts';
-import { checkCredentials } from '../upstream/section.ts';
+import { checkCredentials, type TlsIdentity } from '../upstream/section.ts';
+import { checkBindings } from './bindings.ts';
+import { absoluteCredentials, readIdentities } from './credential-files.ts';
 import { type ConfigFault, parseConfig, type Surroundings } from './document.ts';
 import { schemaFaults } from './faults.ts';
 import { type Config, configSchema } from './schema.ts';
@@ -29,6 +32,8 @@ export interface Loaded {
   readonly openapi: Readonly<Record<string, unknown>>;
   /** What stands in the files of each plane's `tls`. */
   readonly tls: TlsOfConfig;
+  /** What stands in the files of each credential of kind `mtls`, by its name. */
+  readonly identities: Readonly<Record<string, TlsIdentity>>;
   /** Every file that was read: a change of one of them is a change of the configuration. */
   readonly files: readonly string[];
   /** Where the value at a JSON pointer stands, for faults that only show when the rooms are built. */
@@ -80,23 +85,27 @@ export async function loadConfig(
   const openapi = await readOpenapi(config, faults, faultAt);
   files.push(...config.routes.flatMap((route) => (route.kind === 'http' ? [route.openapi] : [])));
   const tls = await readTls(config.gateway, files, (pointer, message) => faults.push(faultAt(pointer, message)));
+  const identities = await readIdentities(config.credentials, files, (pointer, message) =>
+    faults.push(faultAt(pointer, message)),
+  );
   if (faults.length > 0) return { faults: inOrder(faults), files };
-  return { config, directory, openapi, tls, files, fault: faultAt };
+  return { config, directory, openapi, tls, identities, files, fault: faultAt };
 }
 
 /** What no schema can say, by the rooms that know. Pointers are from the root of the file. */
 function crossChecks(config: Config): readonly { readonly pointer: string; readonly message: string }[] {
-  const issuerFaults = checkIssuers(config.issuers, publicUrlOf(config.gateway));
   return [
     ...checkGateway(config.gateway),
-    ...issuerFaults.map(({ pointer, message }) => ({ pointer: `/issuers${pointer}`, message })),
+    ...checkIdentity(config, publicUrlOf(config.gateway)),
     ...checkTask(config.task, config.limits.history),
     ...checkBudget(config.budget),
     ...checkStore(config.store),
+    ...checkKeys(config.keys, config.store),
     ...checkInspection(config.inspection),
     ...checkRoutes(config.routes, config.credentials),
-    ...checkCredentials(config.credentials),
+    ...checkCredentials(config.credentials, config.routes),
     ...checkTelemetry(config.telemetry),
+    ...checkBindings(config),
   ];
 }
 
@@ -116,11 +125,20 @@ function withAbsolutePaths(config: Config, directory: string): Config {
   return {
     ...config,
     gateway: { ...absoluteTls(config.gateway, absolute), data_dir: absolute(config.gateway.data_dir) },
+    keys: absoluteCommand(config.keys, directory),
     policy: { ...config.policy, bundle: absolute(config.policy.bundle) },
+    credentials: absoluteCredentials(config.credentials, absolute),
     routes: config.routes.map((route) =>
       route.kind === 'http' ? { ...route, openapi: absolute(route.openapi) } : route,
     ),
   };
+}
+
+/** A program that is a path is one from the file, like every path; a bare name is looked for in PATH. */
+function absoluteCommand(keys: Config['keys'], directory: string): Config['keys'] {
+  const [program, ...args] = keys.command ?? [];
+  if (program === undefined || !/^\.{1,2}\//.test(program)) return keys;
+  return { ...keys, command: [resolve(directory, program), ...args] };
 }
 
 async function readOpenapi(

@@ -6,7 +6,8 @@ import Type from 'typebox';
 import { auditSection } from '../audit/section.ts';
 import { breakerSection } from '../breaker/section.ts';
 import { budgetSection } from '../budget/section.ts';
-import { issuersSection } from '../identity/section.ts';
+import { keysSection } from '../identity/keepers/section.ts';
+import { adminSection, issuersSection, subjectIssuersSection } from '../identity/section.ts';
 import { inspectionSection } from '../inspection/section.ts';
 import { policySection } from '../policy/section.ts';
 import { routesSection } from '../route/section.ts';
@@ -20,6 +21,9 @@ export const configSchema = Type.Object(
   {
     gateway: gatewaySection,
     issuers: issuersSection,
+    subject_issuers: subjectIssuersSection,
+    admin: Type.Optional(adminSection),
+    keys: keysSection,
     limits: limitsSection,
     task: taskSection,
     policy: policySection,

@@ -22,15 +22,22 @@ export function parseClaimSource(text: string): ClaimSource | undefined {
   return { path: parts.map((part) => (part.startsWith('"') ? part.slice(1, -1) : part)) };
 }
 
-/** The value for one token. Refuses `claim_missing`, and `claim_invalid` for what is no non-empty string. */
-export function readClaim(source: ClaimSource, claims: JsonObject): string | Refusal {
-  if ('literal' in source) return source.literal;
+/** What stands at a path; undefined where a member of it is missing, or is no own member of an object. */
+export function claimAt(path: readonly string[], claims: JsonObject): Json | undefined {
   let value: Json = claims;
-  for (const part of source.path) {
+  for (const part of path) {
     if (typeof value !== 'object' || value === null || Array.isArray(value) || !Object.hasOwn(value, part)) {
-      return refuse('claim_missing');
+      return undefined;
     }
     value = (value as JsonObject)[part] as Json;
   }
+  return value;
+}
+
+/** The value for one token. Refuses `claim_missing`, and `claim_invalid` for what is no non-empty string. */
+export function readClaim(source: ClaimSource, claims: JsonObject): string | Refusal {
+  if ('literal' in source) return source.literal;
+  const value = claimAt(source.path, claims);
+  if (value === undefined) return refuse('claim_missing');
   return isPlainText(value, idCharsMax) ? value : refuse('claim_invalid');
 }

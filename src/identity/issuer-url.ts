@@ -17,7 +17,8 @@ export function unfitUrl(url: string, issuer: string): string | undefined {
   return 'http:// is only for issuers on loopback: expected https://';
 }
 
-function isLoopback(url: string): boolean {
+/** Whether a URL (that can be parsed) names this machine. */
+export function isLoopback(url: string): boolean {
   const { hostname } = new URL(url);
   return hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname);
 }

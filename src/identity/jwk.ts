@@ -24,7 +24,14 @@ export interface KeySet {
   readonly keys: readonly VerificationKey[];
   /** Kids of keys that were left out because they are weak; null stands for a key without one. */
   readonly weak: ReadonlySet<string | null>;
+  /** How long the publisher of a SPIFFE bundle wants it kept, in milliseconds; null where it does not say. */
+  readonly refreshHintMs: number | null;
 }
+
+/** Values of `use` (RFC 7517 §4.2) of the keys that are wanted; null for a key without one. */
+export type KeyUses = ReadonlySet<string | null>;
+
+const signatureUses: KeyUses = new Set(['sig', null]);
 
 const keysMax = 64;
 const kidCharsMax = 255;
@@ -35,28 +42,43 @@ const exponentBytesMax = 8;
 const coordinateBytes: Readonly<Record<string, number>> = { 'P-256': 32, 'P-384': 48, 'P-521': 66, Ed25519: 32 };
 
 /** The usable keys of a JWKS document; undefined if it is no JWKS, or holds over 64 keys. */
-export function readKeySet(document: Json): KeySet | undefined {
+export function readKeySet(document: Json, uses: KeyUses = signatureUses): KeySet | undefined {
   if (typeof document !== 'object' || document === null || !('keys' in document)) return undefined;
   const members = document.keys;
   if (!Array.isArray(members) || members.length > keysMax) return undefined;
   const keys: VerificationKey[] = [];
   const weak = new Set<string | null>();
   for (const member of members) {
-    const read = readKey(member);
+    const read = readKey(member, uses);
     if (read === 'other') continue;
     if ('weak' in read) weak.add(read.weak);
     else keys.push(read);
   }
-  return { keys, weak };
+  // SPIFFE Trust Domain and Bundle §4.1.2: whole seconds.
+  const hint = (document as JsonObject).spiffe_refresh_hint;
+  const refreshHintMs = typeof hint === 'number' && Number.isSafeInteger(hint) && hint > 0 ? hint * 1000 : null;
+  return { keys, weak, refreshHintMs };
+}
+
+const privateMembers = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
+
+/**
+ * The key that a proof brings along in its header (RFC 9449 §4.2 `jwk`), with the checks of a published one; undefined
+ * if it is weak, holds a private member, or is none that could be used. It proves nothing but itself.
+ */
+export function readCarriedKey(jwk: Json): VerificationKey | undefined {
+  if (typeof jwk !== 'object' || jwk === null || privateMembers.some((member) => member in jwk)) return undefined;
+  const read = readKey(jwk, signatureUses);
+  return read === 'other' || 'weak' in read ? undefined : read;
 }
 
 /** One key; `other` for keys that are not for our signatures (RFC 7517 §5: ignore what is not understood). */
-function readKey(jwk: Json): VerificationKey | { readonly weak: string | null } | 'other' {
+function readKey(jwk: Json, uses: KeyUses): VerificationKey | { readonly weak: string | null } | 'other' {
   if (typeof jwk !== 'object' || jwk === null || Array.isArray(jwk)) return 'other';
   const members = jwk as JsonObject;
   const { kty, use, alg } = members;
   if (kty !== 'RSA' && kty !== 'EC' && kty !== 'OKP') return 'other';
-  if (use !== undefined && use !== 'sig') return 'other';
+  if (use === undefined ? !uses.has(null) : typeof use !== 'string' || !uses.has(use)) return 'other';
   const kid = members.kid ?? null;
   if (kid !== null && (typeof kid !== 'string' || kid === '' || kid.length > kidCharsMax)) return 'other';
   if (alg !== undefined && !isAlgorithmName(alg)) return 'other';

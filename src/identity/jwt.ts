@@ -3,7 +3,7 @@
  * order: `parseJwt` (the form), `isSignedBy` (the signature), `checkClaims` (what it says). Nothing that `parseJwt`
  * gives is true before the other two have passed: it may only be used to find the issuer and the key.
  */
-import type { JsonObject } from '../call.ts';
+import type { Json, JsonObject } from '../call.ts';
 import { type AlgorithmName, algorithms, isAlgorithmName, verifySignature } from './algorithms.ts';
 import type { VerificationKey } from './jwk.ts';
 import { isRefusal, type Refusal, refuse } from './refusal.ts';
@@ -16,15 +16,22 @@ const audiencesMax = 32;
 /** The last second of the year 9999: more is no time, and breaks arithmetic on dates. */
 const latestSecond = 253_402_300_799;
 
-/** A token that is well-formed, and not yet verified. */
-export interface Jwt {
+/** A JWS in compact form that is well-formed, and not yet verified. */
+export interface Jws {
   readonly alg: AlgorithmName;
   /** Lower-case, without `application/` (RFC 7515 §4.1.9); null where the header has none. */
   readonly typ: string | null;
   readonly kid: string | null;
-  readonly claims: JsonObject;
+  /** A key that the token brings along; never set but for `parseProof`. */
+  readonly jwk: Json | null;
+  readonly payload: Buffer;
   readonly signingInput: string;
   readonly signature: Buffer;
+}
+
+/** A JWS whose payload is a claims set. */
+export interface Jwt extends Jws {
+  readonly claims: JsonObject;
 }
 
 /**
@@ -32,23 +39,40 @@ export interface Jwt {
  * `alg_not_allowed` (also for `none` and `HS*`). URLs in the header (`jku`, `x5u`) are never looked at.
  */
 export function parseJwt(token: string | null): Jwt | Refusal {
+  return parse(token, false);
+}
+
+/** As `parseJwt`, for the one kind of token that brings its key along and is trusted for no more (RFC 9449 §4.2). */
+export function parseProof(proof: string): Jwt | Refusal {
+  return parse(proof, true);
+}
+
+function parse(token: string | null, bringsKey: boolean): Jwt | Refusal {
+  const jws = parseJws(token, bringsKey);
+  if (isRefusal(jws)) return jws;
+  const claims = parseJsonObject(jws.payload);
+  return claims === undefined ? refuse('token_malformed') : { ...jws, claims };
+}
+
+/** The form of a JWS with any payload; refuses as `parseJwt` does. */
+export function parseJws(token: string | null, bringsKey = false): Jws | Refusal {
   if (typeof token !== 'string' || token === '') return refuse('token_missing');
   if (token.length > tokenCharsMax) return refuse('token_too_large');
   const parts = token.split('.', 4);
   const [headerPart, payloadPart, signaturePart] = parts;
-  if (parts.length !== 3 || !headerPart || !payloadPart || signaturePart === undefined)
+  if (parts.length !== 3 || !headerPart || payloadPart === undefined || signaturePart === undefined) {
     return refuse('token_malformed');
+  }
   const headerBytes = decodeBase64url(headerPart);
-  const payloadBytes = decodeBase64url(payloadPart);
+  const payload = decodeBase64url(payloadPart);
   const signature = decodeBase64url(signaturePart);
-  if (!headerBytes || !payloadBytes || !signature) return refuse('token_malformed');
+  if (!headerBytes || !payload || !signature) return refuse('token_malformed');
   const header = parseJsonObject(headerBytes);
-  const claims = parseJsonObject(payloadBytes);
-  if (header === undefined || claims === undefined) return refuse('token_malformed');
+  if (header === undefined) return refuse('token_malformed');
 
   // Extensions that change how a token is read, and a key that the token brings along (RFC 8725 §3.10).
-  if ('crit' in header || 'b64' in header || 'jwk' in header) return refuse('header_not_allowed');
-  const { alg, typ = null, kid = null } = header;
+  if ('crit' in header || 'b64' in header || 'jwk' in header !== bringsKey) return refuse('header_not_allowed');
+  const { alg, typ = null, kid = null, jwk = null } = header;
   if (typ !== null && (typeof typ !== 'string' || typ === '')) return refuse('token_malformed');
   if (kid !== null && !isPlainText(kid, idCharsMax)) return refuse('token_malformed');
   if (typeof alg !== 'string') return refuse('token_malformed');
@@ -57,7 +81,8 @@ export function parseJwt(token: string | null): Jwt | Refusal {
     alg,
     typ: typ === null ? null : normalTyp(typ),
     kid,
-    claims,
+    jwk,
+    payload,
     signingInput: token.slice(0, headerPart.length + 1 + payloadPart.length),
     signature,
   };
@@ -75,12 +100,13 @@ export function fits(key: VerificationKey, alg: AlgorithmName): boolean {
 }
 
 /** Whether the token was signed by `key`; false also if the key is not for the token's algorithm. */
-export function isSignedBy(jwt: Jwt, key: VerificationKey): boolean {
-  return fits(key, jwt.alg) && verifySignature(jwt.alg, key.key, jwt.signingInput, jwt.signature);
+export function isSignedBy(jws: Jws, key: VerificationKey): boolean {
+  return fits(key, jws.alg) && verifySignature(jws.alg, key.key, jws.signingInput, jws.signature);
 }
 
 export interface ClaimRules {
-  readonly issuer: string;
+  /** The exact `iss`; null where the token need not have one, because its issuer was found otherwise. */
+  readonly issuer: string | null;
   /** The token must name at least one of them. */
   readonly audiences: readonly string[];
   readonly nowMs: number;
@@ -95,6 +121,7 @@ export interface ClaimRules {
 /** The registered claims of a token that has passed. Times are seconds since 1970, as in the token. */
 export interface RegisteredClaims {
   readonly sub: string;
+  readonly aud: readonly string[];
   readonly exp: number;
 }
 
@@ -104,9 +131,10 @@ export interface RegisteredClaims {
  */
 export function checkClaims(claims: JsonObject, rules: ClaimRules): RegisteredClaims | Refusal {
   const { iss, sub, aud } = claims;
-  if (iss === undefined || sub === undefined || aud === undefined) return refuse('claim_missing');
-  if (!isPlainText(iss, issuerCharsMax) || !isPlainText(sub, idCharsMax)) return refuse('claim_invalid');
-  if (iss !== rules.issuer) return refuse('issuer_unknown');
+  const nameless = iss === undefined && rules.issuer === null;
+  if ((iss === undefined && !nameless) || sub === undefined || aud === undefined) return refuse('claim_missing');
+  if (!(nameless || isPlainText(iss, issuerCharsMax)) || !isPlainText(sub, idCharsMax)) return refuse('claim_invalid');
+  if (iss !== rules.issuer && rules.issuer !== null) return refuse('issuer_unknown');
   const named: unknown = typeof aud === 'string' ? [aud] : aud;
   if (!Array.isArray(named) || named.length > audiencesMax || !named.every((one) => isPlainText(one, issuerCharsMax))) {
     return refuse('claim_invalid');
@@ -114,7 +142,7 @@ export function checkClaims(claims: JsonObject, rules: ClaimRules): RegisteredCl
   if (!named.some((audience) => rules.audiences.includes(audience))) return refuse('audience_wrong');
   if (claims.jti !== undefined && !isPlainText(claims.jti, idCharsMax)) return refuse('claim_invalid');
   const exp = checkTimes(claims, rules);
-  return isRefusal(exp) ? exp : { sub, exp };
+  return isRefusal(exp) ? exp : { sub, aud: named, exp };
 }
 
 function checkTimes(claims: JsonObject, rules: ClaimRules): number | Refusal {

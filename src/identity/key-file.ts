@@ -2,20 +2,16 @@
  * One private key in one file, readable by nobody else. The file is made whole under another name and then linked to
  * its own, which fails if it is there: of two gateways that start at once on one directory, both end with one key.
  */
-import type { webcrypto } from 'node:crypto';
-import { constants, type FileHandle, link, mkdir, open, stat, unlink } from 'node:fs/promises';
+import { constants, type FileHandle, link, mkdir, open, rename, stat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { KeyFault } from './keepers/keeper.ts';
+import { isStoredKey, type StoredKey } from './key-pair.ts';
+
+export type { StoredKey } from './key-pair.ts';
 
 /** The key directory or a file in it is not fit to hold a key. The message says what to do. */
-export class KeyFileFault extends Error {
+export class KeyFileFault extends KeyFault {
   override readonly name = 'KeyFileFault';
-}
-
-export interface StoredKey {
-  readonly v: 1;
-  readonly kid: string;
-  readonly created_at_ms: number;
-  readonly private_jwk: webcrypto.JsonWebKey;
 }
 
 const fileBytesMax = 65_536;
@@ -52,13 +48,7 @@ export async function readKeyFile(path: string): Promise<StoredKey | undefined> 
 
 /** Writes `stored` (mode 0600, durable) unless a file is there already; either way the file stands afterwards. */
 export async function createKeyFile(path: string, temporaryPath: string, stored: StoredKey): Promise<void> {
-  const file = await open(temporaryPath, 'wx', 0o600);
-  try {
-    await file.writeFile(`${JSON.stringify(stored)}\n`);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
+  await writeDurably(temporaryPath, stored);
   try {
     await link(temporaryPath, path);
   } catch (error) {
@@ -66,6 +56,37 @@ export async function createKeyFile(path: string, temporaryPath: string, stored:
   } finally {
     await unlink(temporaryPath);
   }
+  await syncDirectory(path);
+}
+
+/** Puts `stored` in place of what stands in `path`, in one step: a crash leaves the one or the other. */
+export async function replaceKeyFile(path: string, temporaryPath: string, stored: StoredKey): Promise<void> {
+  await writeDurably(temporaryPath, stored);
+  await rename(temporaryPath, path);
+  await syncDirectory(path);
+}
+
+/** Removes a key for ever; one that is not there is removed. */
+export async function destroyKeyFile(path: string): Promise<void> {
+  try {
+    await unlink(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+  await syncDirectory(path);
+}
+
+async function writeDurably(path: string, stored: StoredKey): Promise<void> {
+  const file = await open(path, 'wx', 0o600);
+  try {
+    await file.writeFile(`${JSON.stringify(stored)}\n`);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+async function syncDirectory(path: string): Promise<void> {
   const directory = await open(dirname(path), constants.O_RDONLY);
   try {
     await directory.sync();
@@ -75,22 +96,14 @@ export async function createKeyFile(path: string, temporaryPath: string, stored:
 }
 
 function parseStoredKey(path: string, text: string): StoredKey {
-  let value: Partial<StoredKey> | null = null;
+  let value: unknown = null;
   try {
-    value = JSON.parse(text) as Partial<StoredKey> | null;
+    value = JSON.parse(text);
   } catch {
     // Said below, without the text: it may hold half a key.
   }
-  if (
-    value?.v !== 1 ||
-    typeof value.kid !== 'string' ||
-    typeof value.created_at_ms !== 'number' ||
-    typeof value.private_jwk !== 'object' ||
-    value.private_jwk === null
-  ) {
-    throw new KeyFileFault(`${path} is not a key of the gate; move it away and a new one is made`);
-  }
-  return value as StoredKey;
+  if (isStoredKey(value)) return value;
+  throw new KeyFileFault(`${path} is not a key of the gate; move it away and a new one is made`);
 }
 
 function openToOthers(path: string, mode: number, wanted: string): KeyFileFault {

@@ -7,22 +7,28 @@ import type { Json } from '../call.ts';
 import type { Clock } from '../clock.ts';
 import type { AlgorithmName } from './algorithms.ts';
 import { unfitUrl } from './issuer-url.ts';
-import { type KeySet, readKeySet, type VerificationKey } from './jwk.ts';
+import { type KeySet, type KeyUses, readKeySet, type VerificationKey } from './jwk.ts';
 import { fits } from './jwt.ts';
 import { type Refusal, refuse } from './refusal.ts';
 
+export interface FetchBounds {
+  readonly maxBytes: number;
+  readonly timeoutMs: number;
+  /** PEM certificates of an authority that only this issuer's servers are trusted by. */
+  readonly ca?: string;
+}
+
 /** Fetches one JSON document with GET; rejects on any status but 200, on more bytes, on a time-out, on redirects. */
-export type FetchJson = (
-  url: string,
-  options: { readonly maxBytes: number; readonly timeoutMs: number },
-) => Promise<Json>;
+export type FetchJson = (url: string, bounds: FetchBounds) => Promise<Json>;
 
 export const keySourceLimits = {
   /** A discovery document or a JWKS may have no more bytes. */
   documentBytesMax: 262_144,
   fetchTimeoutMs: 3_000,
-  /** After this, keys are fetched anew, in the background. */
+  /** After this, keys are fetched anew, in the background; a bundle's own hint counts instead, within bounds. */
   freshMs: 300_000,
+  freshMsMin: 60_000,
+  freshMsMax: 1_800_000,
   /** After this, keys that could not be fetched anew are no longer trusted. */
   keptMs: 3_600_000,
   /** Between two fetches while there are keys: made-up kids cause no more than this. */
@@ -38,6 +44,11 @@ export interface KeySourceOptions {
   readonly issuer: string;
   /** Known address of the JWKS; null for discovery. */
   readonly jwksUri: string | null;
+  /** Which keys of the set count; those for signatures and those without a use, if left out. */
+  readonly uses?: KeyUses;
+  readonly ca?: string;
+  /** Is told why a fetch gave no keys; the last good ones stand. */
+  readonly faulted?: (fault: unknown) => void;
   readonly fetchJson: FetchJson;
   readonly clock: Clock;
 }
@@ -47,6 +58,7 @@ export class KeySource {
   #keys: KeySet | null = null;
   #fingerprints: ReadonlySet<string> = new Set();
   #jwksUri: string | null;
+  #freshMs: number = keySourceLimits.freshMs;
   #goodAtMs = 0;
   #triedAtMs = Number.NEGATIVE_INFINITY;
   #loading: Promise<void> | null = null;
@@ -63,7 +75,7 @@ export class KeySource {
   async candidates(kid: string | null, alg: AlgorithmName): Promise<readonly VerificationKey[] | Refusal> {
     this.#forgetOld();
     if (this.#keys === null) await this.#load();
-    else if (this.#ageMs() >= keySourceLimits.freshMs) void this.#load();
+    else if (this.#ageMs() >= this.#freshMs) void this.#load();
     if (this.#keys === null) return refuse('issuer_unavailable');
     let found = pick(this.#keys, kid, alg);
     if (found === 'none') {
@@ -76,7 +88,7 @@ export class KeySource {
   /** Whether a key that verified a token is still one of the issuer's; starts a fetch if that may have changed. */
   trusts(key: VerificationKey): boolean {
     this.#forgetOld();
-    if (this.#keys !== null && this.#ageMs() >= keySourceLimits.freshMs) void this.#load();
+    if (this.#keys !== null && this.#ageMs() >= this.#freshMs) void this.#load();
     return this.#keys !== null && this.#fingerprints.has(key.fingerprint);
   }
 
@@ -100,8 +112,11 @@ export class KeySource {
         this.#keys = keys;
         this.#fingerprints = new Set(keys.keys.map((key) => key.fingerprint));
         this.#goodAtMs = this.#options.clock.monotonicMs();
+        const { freshMs, freshMsMin, freshMsMax } = keySourceLimits;
+        this.#freshMs = Math.min(Math.max(keys.refreshHintMs ?? freshMs, freshMsMin), freshMsMax);
       })
-      .catch(() => {
+      .catch((fault: unknown) => {
+        this.#options.faulted?.(fault);
         // The last good keys stand; the address may have moved, so the next attempt discovers it anew.
         this.#jwksUri = this.#options.jwksUri;
       })
@@ -113,9 +128,9 @@ export class KeySource {
 
   async #fetchKeys(): Promise<KeySet> {
     // Old enough to be fetched for its age, not for a kid: then the address is discovered anew too.
-    if (this.#ageMs() >= keySourceLimits.freshMs) this.#jwksUri = this.#options.jwksUri;
+    if (this.#ageMs() >= this.#freshMs) this.#jwksUri = this.#options.jwksUri;
     this.#jwksUri ??= await this.#discover();
-    const keys = readKeySet(await this.#fetch(this.#jwksUri));
+    const keys = readKeySet(await this.#fetch(this.#jwksUri), this.#options.uses);
     if (keys === undefined) throw new Error('the JWKS is not a JWKS');
     return keys;
   }
@@ -137,11 +152,12 @@ export class KeySource {
 
   /** The time-out is kept here too: a fetch that never settles must not hold every caller for ever. */
   #fetch(url: string): Promise<Json> {
-    const { clock, fetchJson } = this.#options;
+    const { clock, fetchJson, ca } = this.#options;
     const { documentBytesMax: maxBytes, fetchTimeoutMs: timeoutMs } = keySourceLimits;
+    const bounds = { maxBytes, timeoutMs, ...(ca === undefined ? {} : { ca }) };
     return new Promise((resolve, reject) => {
       const timer = clock.after(timeoutMs, () => reject(new Error('the issuer did not answer in time')));
-      fetchJson(url, { maxBytes, timeoutMs })
+      fetchJson(url, bounds)
         .then(resolve, reject)
         .finally(() => timer.cancel());
     });

@@ -23,10 +23,21 @@ export const refusals = {
   key_unknown: 'The key of the token is not known',
   key_weak: 'The key of the token is too weak',
   signature_invalid: 'The signature does not match',
+  binding_missing: 'The token belongs to a key, and the request does not prove that it holds it',
+  binding_wrong: 'The token belongs to another key than the one that was proved',
+  binding_required: 'Only a token that belongs to a key is accepted here, or a request that proves a key for one',
+  proof_invalid: 'The DPoP proof is not well-formed, or its key or signature is not fit',
+  proof_wrong: 'The DPoP proof was made for another request or another token',
+  proof_expired: 'The DPoP proof was made too long ago, or lies in the future',
+  proof_replayed: 'The DPoP proof was used before',
+  actor_wrong: 'The token names another agent as the one that may act for its subject',
+  tenant_wrong: 'The token is for another tenant',
+  condition_failed: 'A condition that the configuration sets for this issuer does not hold',
   operation_wrong: 'The token is for another operation',
   request_changed: 'The request is not the one the token was made for',
   issuer_unavailable: 'The keys of the issuer cannot be fetched',
   memory_full: 'Too many tokens are in use to tell a new one from a repeated one',
+  memory_unavailable: 'It cannot be told now whether the token was used before',
 } as const;
 
 export type RefusalReason = keyof typeof refusals;

@@ -5,7 +5,9 @@
 import type { Arrival, CallerFact } from '../call.ts';
 import { isDenial } from '../denial.ts';
 import type { Stage } from '../stage.ts';
+import { refuse } from './refusal.ts';
 import type { TaskTokens } from './task-token.ts';
+import { unauthenticated } from './unauthenticated.ts';
 
 /** Adds the caller that the task token names. Denies 401 `unauthenticated`. */
 export function identityStage(tokens: Pick<TaskTokens, 'verify'>): Stage<Arrival, CallerFact> {
@@ -13,16 +15,18 @@ export function identityStage(tokens: Pick<TaskTokens, 'verify'>): Stage<Arrival
     name: 'identity',
     fault: 'unauthenticated',
     gives: { caller: isCaller },
-    admit: ({ credential }) => {
-      const caller = tokens.verify(credential);
-      return isDenial(caller) ? caller : { caller };
+    admit: async ({ credential: token, shown }) => {
+      const caller = await tokens.verify(token === null ? null : { token, shown });
+      if (isDenial(caller)) return caller;
+      return caller.mayAct === null ? { caller } : unauthenticated(refuse('token_kind'));
     },
   };
 }
 
 function isCaller(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false;
-  const { taskId, agentId, tenant, tokenId, expiresAtMs } = value as Record<string, unknown>;
+  const { taskId, agentId, tenant, tokenId, expiresAtMs, binding, scope } = value as Record<string, unknown>;
   const ids = [taskId, agentId, tenant, tokenId];
-  return ids.every((id) => typeof id === 'string' && id !== '') && Number.isSafeInteger(expiresAtMs);
+  if (!ids.every((id) => typeof id === 'string' && id !== '') || !Number.isSafeInteger(expiresAtMs)) return false;
+  return typeof binding === 'object' && (scope === null || Array.isArray(scope));
 }

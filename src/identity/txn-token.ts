@@ -3,8 +3,9 @@
  * call. It says on whose behalf, by which agent, in which task, and for exactly which request. It is no access token:
  * the gate never takes one, and a service takes each only once (`verify.ts`).
  */
-import type { Agent, JsonObject, Subject } from '../call.ts';
+import type { Agent, Subject } from '../call.ts';
 import type { CallId, Clock, TaskId } from '../clock.ts';
+import { actOf } from './act.ts';
 import { type GateKeys, keyPurposes } from './keys.ts';
 
 export { sentDigest } from './sent-digest.ts';
@@ -41,7 +42,16 @@ export class TxnTokens {
   }
 
   /** A token for one call; `exp` is at most 60 s away. */
-  mint({ callId, subject, agent, operation, taskId, rootTaskId, purpose, sentDigest }: TxnTokenRequest): string {
+  mint({
+    callId,
+    subject,
+    agent,
+    operation,
+    taskId,
+    rootTaskId,
+    purpose,
+    sentDigest,
+  }: TxnTokenRequest): Promise<string> {
     const { keys, trustDomain, publicUrl, gateway, clock } = this.#options;
     const iat = Math.floor(clock.nowMs() / 1000);
     return keys.sign('txn', keyPurposes.txn.typ, {
@@ -51,7 +61,7 @@ export class TxnTokens {
       exp: iat + txnTokenSeconds,
       txn: callId,
       sub: subject?.id ?? agent.id,
-      act: actorChain(agent),
+      act: actOf(agent.id, agent.actors),
       scope: operation,
       req_wl: agent.id,
       tctx: {
@@ -66,11 +76,4 @@ export class TxnTokens {
       rctx: { gateway: gateway.id, cloud: gateway.cloud, region: gateway.region },
     });
   }
-}
-
-/** The agent, and nested in it whom it acts for (RFC 8693 §4.1). */
-function actorChain({ id, actors }: Agent): JsonObject {
-  let chain: JsonObject | undefined;
-  for (const actor of [id, ...actors].reverse()) chain = chain ? { sub: actor, act: chain } : { sub: actor };
-  return chain ?? { sub: id };
 }

@@ -6,8 +6,13 @@ import { type Denial, deny } from '../denial.ts';
 import type { Refusal } from './refusal.ts';
 
 /** `unauthenticated` with the reason, or `upstream_unavailable` (retryable) where the issuer's keys cannot be had. */
-export function unauthenticated(refusal: Refusal, retryAfterMs?: number): Denial {
-  const reasons = [{ code: refusal.reason, message: refusal.message }];
+export function unauthenticated(
+  refusal: Refusal,
+  retryAfterMs?: number,
+  of?: { /** JSON pointer to the token, where it stands in a body. */ readonly path: string; readonly message: string },
+): Denial {
+  const where = of === undefined ? {} : { path: of.path };
+  const reasons = [{ code: refusal.reason, message: refusal.message, ...where }];
   if (refusal.reason === 'issuer_unavailable') {
     return deny('upstream_unavailable', 'The issuer of the token cannot be reached', {
       reasons,
@@ -16,5 +21,5 @@ export function unauthenticated(refusal: Refusal, retryAfterMs?: number): Denial
     });
   }
   const message = refusal.reason === 'token_missing' ? 'No credential was shown' : 'The credential is not accepted';
-  return deny('unauthenticated', message, { reasons });
+  return deny('unauthenticated', of?.message ?? message, { reasons });
 }

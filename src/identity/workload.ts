@@ -1,54 +1,42 @@
 /**
- * Verifies workload tokens: an agent's own identity, as its cloud states it. The issuer is found by the exact `iss`
- * among the configured ones; each has keys, audiences, algorithms and claim paths of its own, and none borrows
- * another's. Workload tokens are shown to the task routes only, never on a call.
+ * Verifies workload tokens: an agent's own identity, as its cloud states it. Where in the token its id, tenant and
+ * cloud stand is the issuer's, by its kind and its entry in tollgate.yaml. Workload tokens are shown to the task routes
+ * only, never on a call.
  */
 import type { Agent, JsonObject } from '../call.ts';
-import type { Clock } from '../clock.ts';
 import type { Denial } from '../denial.ts';
-import { type ClaimSource, parseClaimSource, readClaim } from './claim-path.ts';
-import type { VerificationKey } from './jwk.ts';
-import { checkClaims, idCharsMax, isPlainText, isSignedBy, type Jwt, normalTyp, parseJwt } from './jwt.ts';
-import { type FetchJson, KeySource, keySourceLimits } from './key-source.ts';
+import { readClaim } from './claim-path.ts';
+import { isSameIssuer } from './issuer-faults.ts';
+import type { KindDefaults } from './issuer-kinds/index.ts';
+import { idCharsMax, isPlainText } from './jwt.ts';
+import { keySourceLimits } from './key-source.ts';
 import { isRefusal, type Refusal, refuse } from './refusal.ts';
-import type { IssuerConfig, IssuersConfig } from './section.ts';
-import { TokenCache } from './token-cache.ts';
+import type { IssuerConfig, IssuersConfig, SubjectIssuersConfig } from './section.ts';
+import { claimSource, type Reader, TrustedIssuers, type TrustSurroundings } from './trusted.ts';
 import { unauthenticated } from './unauthenticated.ts';
 
-export interface WorkloadVerifierOptions {
+export interface WorkloadVerifierOptions extends TrustSurroundings {
   readonly issuers: IssuersConfig;
-  readonly fetchJson: FetchJson;
-  readonly clock: Clock;
+  /** Whose audiences no workload token may name, where they share an issuer with workloads. */
+  readonly subjectIssuers?: SubjectIssuersConfig;
 }
 
-interface Issuer {
-  readonly config: IssuerConfig;
-  /** Normalized; `absent` for a token without `typ`. */
-  readonly types: ReadonlySet<string>;
-  readonly agent: ClaimSource;
-  readonly tenant: ClaimSource;
-  readonly cloud: ClaimSource;
-  readonly keys: KeySource;
-}
-
-interface Verified {
-  readonly agent: Agent;
-  readonly issuer: Issuer;
-  readonly key: VerificationKey;
-}
-
-const absent = 'absent';
 const actorsMax = 8;
 
 export class WorkloadVerifier {
-  readonly #issuers: ReadonlyMap<string, Issuer>;
-  readonly #clock: Clock;
-  readonly #cache = new TokenCache<Verified>();
+  readonly #trusted: TrustedIssuers<IssuerConfig, Agent>;
 
-  /** `issuers` must have passed `checkIssuers`. Nothing is fetched before the first token. */
-  constructor({ issuers, fetchJson, clock }: WorkloadVerifierOptions) {
-    this.#clock = clock;
-    this.#issuers = new Map(issuers.map((config) => [config.issuer, ready(config, fetchJson, clock)]));
+  /** `issuers` must have passed `checkIdentity`. Nothing is fetched before the first token. */
+  constructor({ issuers, subjectIssuers = [], ...surroundings }: WorkloadVerifierOptions) {
+    this.#trusted = new TrustedIssuers({
+      ...surroundings,
+      purpose: 'workload',
+      entries: issuers,
+      audiences: ({ audiences }) => audiences,
+      foreignAudiences: ({ issuer }) =>
+        subjectIssuers.filter((other) => isSameIssuer(other.issuer, issuer)).flatMap(({ audiences }) => audiences),
+      reader: agentReader,
+    });
   }
 
   /**
@@ -56,74 +44,30 @@ export class WorkloadVerifier {
    * `upstream_unavailable` (retryable) while the issuer's keys cannot be had at all. Never rejects.
    */
   async verify(token: string | null): Promise<Agent | Denial> {
-    const known = token === null ? undefined : this.#cache.get(token, this.#clock.nowMs());
-    // A key that its issuer has withdrawn takes the tokens along that it signed.
-    if (known?.issuer.keys.trusts(known.key)) return known.agent;
-    const verified = await this.#verifyAnew(token);
-    return isRefusal(verified) ? unauthenticated(verified, keySourceLimits.retryMs) : verified;
-  }
-
-  async #verifyAnew(token: string | null): Promise<Agent | Refusal> {
-    const jwt = parseJwt(token);
-    if (isRefusal(jwt)) return jwt;
-    if (jwt.typ === 'txntoken+jwt') return refuse('token_kind');
-    const { iss } = jwt.claims;
-    if (iss === undefined) return refuse('claim_missing');
-    const issuer = typeof iss === 'string' ? this.#issuers.get(iss) : undefined;
-    if (issuer === undefined) return refuse('issuer_unknown');
-    if (!issuer.types.has(jwt.typ ?? absent) || jwt.typ === absent) return refuse('typ_not_allowed');
-    if (!issuer.config.algorithms.includes(jwt.alg)) return refuse('alg_not_allowed');
-
-    const candidates = await issuer.keys.candidates(jwt.kid, jwt.alg);
-    if (isRefusal(candidates)) return candidates;
-    const key = candidates.find((candidate) => isSignedBy(jwt, candidate));
-    if (key === undefined) return refuse('signature_invalid');
-
-    const { clock_tolerance_seconds: tolerance, audiences } = issuer.config;
-    const nowMs = this.#clock.nowMs();
-    const registered = checkClaims(jwt.claims, {
-      issuer: issuer.config.issuer,
-      audiences,
-      nowMs,
-      expiredToleranceSeconds: tolerance,
-      futureToleranceSeconds: tolerance,
-    });
-    if (isRefusal(registered)) return registered;
-    const agent = agentOf(issuer, jwt, nowMs);
-    if (isRefusal(agent)) return agent;
-    if (token !== null) {
-      this.#cache.set(token, { agent, issuer, key }, (registered.exp + tolerance) * 1000);
-    }
-    return agent;
+    const agent = await this.#trusted.verify(token);
+    return isRefusal(agent) ? unauthenticated(agent, keySourceLimits.retryMs) : agent;
   }
 }
 
-function ready(config: IssuerConfig, fetchJson: FetchJson, clock: Clock): Issuer {
-  const source = (text: string): ClaimSource => {
-    const parsed = parseClaimSource(text);
-    if (parsed === undefined) throw new Error(`issuer ${config.name}: "${text}" is not a claim path`);
-    return parsed;
+function agentReader(entry: IssuerConfig, defaults: KindDefaults): Reader<Agent> {
+  const sources = [
+    claimSource(entry.agent ?? defaults.agent),
+    claimSource(entry.tenant ?? defaults.tenant),
+    claimSource(entry.cloud ?? defaults.cloud),
+  ] as const;
+  return ({ claims, verifiedAtMs }) => {
+    const [id, tenant, cloud] = sources.map((source) => readClaim(source, claims)) as [
+      string | Refusal,
+      string | Refusal,
+      string | Refusal,
+    ];
+    if (isRefusal(id)) return id;
+    if (isRefusal(tenant)) return tenant;
+    if (isRefusal(cloud)) return cloud;
+    const actors = actorsOf(claims);
+    if (isRefusal(actors)) return actors;
+    return { id, issuer: entry.name, tenant, cloud, claims, actors, verifiedAtMs };
   };
-  return {
-    config,
-    types: new Set(config.typ.map(normalTyp)),
-    agent: source(config.agent),
-    tenant: source(config.tenant),
-    cloud: source(config.cloud),
-    keys: new KeySource({ issuer: config.issuer, jwksUri: config.jwks_uri ?? null, fetchJson, clock }),
-  };
-}
-
-function agentOf(issuer: Issuer, jwt: Jwt, verifiedAtMs: number): Agent | Refusal {
-  const id = readClaim(issuer.agent, jwt.claims);
-  if (isRefusal(id)) return id;
-  const tenant = readClaim(issuer.tenant, jwt.claims);
-  if (isRefusal(tenant)) return tenant;
-  const cloud = readClaim(issuer.cloud, jwt.claims);
-  if (isRefusal(cloud)) return cloud;
-  const actors = actorsOf(jwt.claims);
-  if (isRefusal(actors)) return actors;
-  return { id, issuer: issuer.config.name, tenant, cloud, claims: jwt.claims, actors, verifiedAtMs };
 }
 
 /** The chain of `act` (RFC 8693 §4.1), nearest first. */

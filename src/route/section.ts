@@ -6,6 +6,13 @@ import Type from 'typebox';
 import { microUsdFromUsd } from '../wire/money.ts';
 import { httpTarget, modelTarget, type TargetConfig, wordPattern } from './target.ts';
 
+const binding = Type.Optional(
+  Type.Enum(['none', 'any', 'mtls', 'dpop'], {
+    description:
+      'Task tokens must belong to a key to be used here: by client certificate (`mtls`), by DPoP proof (`dpop`), or by `any` of them. What routes, operations, effects and issuers ask for counts together. Default: none.',
+  }),
+);
+
 const operationSettings = Type.Object(
   {
     effect: Type.Optional(
@@ -18,6 +25,7 @@ const operationSettings = Type.Object(
       maxItems: 16,
       description: 'Arguments that become facts of the task, as dotted paths: body.amount_cents, path.order_id.',
     }),
+    binding,
   },
   { additionalProperties: false, description: 'What the document of the route does not say of an operation.' },
 );
@@ -37,6 +45,7 @@ const modelRoute = Type.Object(
     }),
     kind: Type.Literal('model'),
     select,
+    binding,
     targets: Type.Array(modelTarget, several),
   },
   { additionalProperties: false, description: 'A model.' },
@@ -51,6 +60,7 @@ const httpRoute = Type.Object(
     }),
     kind: Type.Literal('http'),
     select,
+    binding,
     targets: Type.Array(httpTarget, several),
     openapi: Type.String({ minLength: 1, description: 'The OpenAPI document; a path relative to this file.' }),
     operations: Type.Record(Type.String(), operationSettings, {

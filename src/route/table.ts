@@ -4,7 +4,7 @@
  */
 
 import assert from 'node:assert/strict';
-import type { CallKind, Operation, OperationRegistry, Price, Route, Target } from '../call.ts';
+import type { BindingRequired, CallKind, Operation, OperationRegistry, Price, Route, Target } from '../call.ts';
 import type { OperationSource, RouteSettings } from '../wire/dialect.ts';
 import { microUsdFromUsd } from '../wire/money.ts';
 import { child } from '../wire/pointer.ts';
@@ -43,9 +43,15 @@ export class RouteTable implements OperationRegistry {
   readonly #operations: ReadonlyMap<string, Operation>;
   readonly #byRoute: ReadonlyMap<string, readonly Operation[]>;
   readonly #all: readonly Operation[];
+  readonly #bindings: ReadonlyMap<string, readonly BindingRequired[]>;
 
-  private constructor(routes: ReadonlyMap<string, Route>, byRoute: ReadonlyMap<string, readonly Operation[]>) {
+  private constructor(
+    routes: ReadonlyMap<string, Route>,
+    byRoute: ReadonlyMap<string, readonly Operation[]>,
+    bindings: ReadonlyMap<string, readonly BindingRequired[]>,
+  ) {
     this.#routes = routes;
+    this.#bindings = bindings;
     this.#byRoute = byRoute;
     this.#all = [...byRoute.values()].flat();
     this.#operations = new Map(this.#all.map((operation) => [operation.name, operation]));
@@ -58,6 +64,7 @@ export class RouteTable implements OperationRegistry {
   static build(parts: RouteTableParts): RouteTable {
     const routes = new Map<string, Route>();
     const byRoute = new Map<string, readonly Operation[]>();
+    const bindings = new Map<string, readonly BindingRequired[]>();
     const faults: RouteFault[] = [];
     const names = new Set<string>();
     for (const [index, row] of parts.routes.entries()) {
@@ -70,13 +77,14 @@ export class RouteTable implements OperationRegistry {
           found.faults.push({ pointer: `/routes/${index}`, message });
         }
         names.add(operation.name);
+        bindings.set(operation.name, bindingsOf(row, operation));
       }
       routes.set(row.name, route);
       byRoute.set(row.name, found.operations);
       faults.push(...found.faults);
     }
     if (faults.length > 0) throw new RouteTableFaulty(faults);
-    return new RouteTable(routes, byRoute);
+    return new RouteTable(routes, byRoute, bindings);
   }
 
   get(name: string): Operation | undefined {
@@ -93,6 +101,11 @@ export class RouteTable implements OperationRegistry {
 
   route(name: string): Route | undefined {
     return this.#routes.get(name);
+  }
+
+  /** Which keys tokens must belong to for this operation: what its route asks for, and what it asks for itself. */
+  bindings(operation: string): readonly BindingRequired[] {
+    return this.#bindings.get(operation) ?? [];
   }
 
   /** All routes, in the order of the file. */
@@ -124,6 +137,11 @@ function operationsOf(
     operations,
     faults: [...faults, ...unknown.map((id) => ({ pointer: child('/operations', id), message }))].map(inTable),
   };
+}
+
+function bindingsOf(row: RouteConfig, { name }: Operation): readonly BindingRequired[] {
+  const own = row.kind === 'http' ? row.operations[name.slice(row.name.length + 1)] : undefined;
+  return [row.binding ?? 'none', own?.binding ?? 'none'];
 }
 
 function routeOf(row: RouteConfig): Route {

@@ -1,53 +1,83 @@
 /**
- * The admin plane: what people see, on loopback unless configured. A bearer token opens it; Host and Origin are
- * checked on loopback too, so that no web page a person visits can reach it through their browser.
+ * The admin plane: what people see and do, on loopback unless configured. In this order: is it a request that a browser
+ * was led to make, who is it, is there such a route, may they take it. What a reader would get wrong: what changes
+ * something is on disk as an event before it is answered, also where it was refused; and no route records itself.
  */
-import type { Json, TaskRecord } from '../call.ts';
+import type { Trace } from '../call.ts';
 import type { Clock } from '../clock.ts';
 import { type Denial, denialHeaders, denialMembers, deny, isDenial } from '../denial.ts';
 import type { Reply } from '../pipeline.ts';
+import type { Person, ShownToken } from '../principal.ts';
+import { StoreUnavailable } from '../store/store.ts';
 import { startTrace, traceparentOf } from '../telemetry/trace.ts';
 import type { EncodedDenial, RawRequest } from '../wire/dialect.ts';
+import { denyForeignBody, denyStranger } from './admin-origin.ts';
+import {
+  type About,
+  type AdminAnswers,
+  type AdminRoute,
+  type AdminRouteName,
+  type Answered,
+  type Asked,
+  adminRoutes,
+  denyUnlessMay,
+  findAdminRoute,
+  openAdminPaths,
+} from './admin-routes.ts';
 import { isToken } from './admin-token.ts';
 import { credentialOf } from './credential.ts';
+import { challengeHeader } from './encode.ts';
 import type { Readiness } from './readiness.ts';
 import { jsonReply } from './reply.ts';
 
-/** Filter and paging of a list, as they stand in the query. */
-export type Query = Readonly<Record<string, string>>;
+/** What somebody did, and how it was answered. */
+export interface AdminDeed {
+  readonly operation: string;
+  readonly person: Person;
+  readonly about: About;
+  readonly status: number;
+  /** Why it was refused; absent where it was not. */
+  readonly denial?: Denial;
+  readonly trace: Trace;
+}
+
+/** A request that was turned away before any route was asked; `person` where it is known who it was. */
+export interface AdminRefusal {
+  readonly denial: Denial;
+  readonly trace: Trace;
+  readonly person: Person | null;
+  readonly operation: string | null;
+}
 
 export interface AdminPlanePorts {
   readonly clock: Clock;
-  readonly token: string;
-  /** `host:port` values of the Host header that are ours. */
+  /** Values of the Host header that are ours, in lower case. */
   readonly hosts: () => readonly string[];
   readonly readiness: Readiness;
-  /** The audit trail; denies `args_invalid` for filters and cursors that are none. */
-  readonly audit: {
-    readonly events: (query: Query) => Promise<Json | Denial>;
-    readonly story: (taskId: string) => Promise<Json | undefined>;
-    /** What was recorded apart from the events of a task: policy inputs, arguments, thoughts; redacted. */
-    readonly payloads: (taskId: string, query: Query) => Promise<Json | Denial>;
-    /** Destroys the key of a task's payloads; false if there was none. The chain still verifies. */
-    readonly erase: (taskId: string) => Promise<boolean>;
-    readonly trace: (traceId: string, query: Query) => Promise<Json | Denial>;
-    readonly checkpoints: (query: Query) => Promise<Json | Denial>;
-    readonly exportNdjson: (query: Query) => AsyncIterable<string> | Denial;
-    readonly exportCsv: (query: Query) => AsyncIterable<string> | Denial;
-  };
-  readonly tasks: {
-    readonly find: (id: string) => Promise<TaskRecord | undefined>;
-    readonly document: (record: TaskRecord) => Promise<Json>;
-    readonly kill: (record: TaskRecord) => Promise<TaskRecord | Denial>;
-  };
-  /** What Prometheus scrapes, and the token that opens it besides the admin token; null where it is switched off. */
-  readonly metrics: { readonly exposition: () => string; readonly token: string | null } | null;
+  /** Who shows this token, or the denial `unauthenticated`. */
+  readonly who: (shown: ShownToken) => Promise<Person | Denial>;
+  /** Opens `metrics` and nothing else, for a scraper that is no person; null where there is none. */
+  readonly scrapeToken: string | null;
+  readonly answers: AdminAnswers<AdminRouteName>;
+  /** Resolves once the trail has it, if `durable` on disk. Rejects with `AuditUnavailable`. */
+  readonly record: (deed: AdminDeed, durable: boolean) => Promise<void>;
+  /** Told of what was turned away: counted, and sampled into the trail. */
+  readonly refused: (refusal: AdminRefusal) => void;
+  /** Told of every denial, for the metrics. */
+  readonly denied: (denial: Denial) => void;
   readonly problem: (denial: Denial, members: ReturnType<typeof denialMembers>) => EncodedDenial;
   readonly faulted: (where: string, fault: unknown) => void;
 }
 
-const payloadsRoute = /^\/audit\/tasks\/([^/]+)\/payloads$/;
-const taskRoute = /^\/tasks\/([^/]+)(\/kill)?$/;
+/** Which route was asked, and by whom; as far as it is known. */
+interface Seen {
+  readonly trace: Trace;
+  person: Person | null;
+  name: AdminRouteName | null;
+  shown: boolean;
+}
+
+const scraper: Person = { id: 'prometheus', issuer: 'prometheus', roles: [] };
 
 export class AdminPlane {
   readonly #ports: AdminPlanePorts;
@@ -58,117 +88,124 @@ export class AdminPlane {
 
   /** Answers one request. Never rejects. */
   async answer(request: RawRequest): Promise<Reply> {
+    const seen: Seen = {
+      trace: startTrace(this.#ports.clock, request.headers),
+      person: null,
+      name: null,
+      shown: false,
+    };
     try {
-      const reply = await this.#dispatch(request);
-      return isDenial(reply) ? this.refuse(request, reply) : reply;
+      const admitted = await this.#admit(request, seen);
+      if (isDenial(admitted)) return this.#turnAway(admitted, seen);
+      if ('status' in admitted) return admitted;
+      const { reply } = await this.#carryOut(admitted.route, admitted.asked, seen);
+      return isDenial(reply) ? this.#encode(reply, seen) : reply;
     } catch (fault) {
       this.#ports.faulted('admin', fault);
-      return this.refuse(request, deny('audit_unavailable', 'The gate could not complete this request.'));
+      return this.#encode(denialOf(fault), seen);
     }
   }
 
+  /** Answers what could not be taken in: too large, unreadable. */
   refuse(_request: RawRequest, denial: Denial): EncodedDenial {
     const trace = startTrace(this.#ports.clock);
-    const { status, headers, body } = this.#ports.problem(denial, denialMembers(denial, { trace_id: trace.traceId }));
-    return { status, headers: { ...denialHeaders(denial), ...headers, traceresponse: traceparentOf(trace) }, body };
+    return this.#turnAway(denial, { trace, person: null, name: null, shown: false });
   }
 
-  async #dispatch(request: RawRequest): Promise<Reply | Denial> {
-    const { path, method } = request;
-    const stranger = this.#stranger(request);
+  /** What may be carried out; a reply where there is nothing to carry out. */
+  async #admit(
+    request: RawRequest,
+    seen: Seen,
+  ): Promise<{ readonly route: AdminRouteName; readonly asked: Asked } | Reply | Denial> {
+    const { path, method, query } = request;
+    const stranger = denyStranger(request, this.#ports.hosts());
     if (stranger !== undefined) return stranger;
-    if (path === '/livez') return jsonReply(200, { status: 'alive' });
-    if (path === '/readyz') return this.#ports.readiness.reply();
+    if ((openAdminPaths as readonly string[]).includes(path)) return this.#health(request);
     const credential = credentialOf(request);
     if (isDenial(credential)) return credential;
-    const scrapeToken = this.#ports.metrics?.token ?? null;
-    if (path === '/metrics' && scrapeToken !== null && credential !== null && isToken(credential, scrapeToken)) {
-      return this.#metrics(method);
+    seen.shown = credential !== null;
+    const found = findAdminRoute(method, path);
+    const scrapes = !isDenial(found) && found.name === 'metrics' && this.#isScraper(credential);
+    const person = scrapes ? scraper : await this.#who(credential);
+    if (isDenial(person)) return person;
+    seen.person = person;
+    // Not before: whoever may not come in is told nothing of what is here.
+    if (isDenial(found)) return found;
+    seen.name = found.name;
+    const route: AdminRoute = adminRoutes[found.name];
+    const denial = (scrapes ? undefined : denyUnlessMay(person, route)) ?? denyForeignBody(request);
+    if (denial !== undefined) return denial;
+    const asked = { person, id: found.id, query: Object.fromEntries(new URLSearchParams(query)), body: request.body };
+    return { route: found.name, asked };
+  }
+
+  async #who(credential: ShownToken | null): Promise<Person | Denial> {
+    if (credential !== null && credential.shown.scheme === 'bearer') return this.#ports.who(credential);
+    return deny('unauthenticated', 'The admin plane takes Authorization: Bearer <token>, and nothing else.', {
+      reasons: [{ code: 'token_missing', message: 'No bearer token was shown.' }],
+    });
+  }
+
+  #isScraper(credential: ShownToken | null): boolean {
+    const { scrapeToken } = this.#ports;
+    return scrapeToken !== null && credential?.shown.scheme === 'bearer' && isToken(credential.token, scrapeToken);
+  }
+
+  #health({ path, method }: RawRequest): Promise<Reply> | Denial | Reply {
+    if (method !== 'GET') return deny('method_not_allowed', 'This route takes GET.', { allowed: ['GET'] });
+    return path === '/livez' ? jsonReply(200, { status: 'alive' }) : this.#ports.readiness.reply();
+  }
+
+  async #carryOut(name: AdminRouteName, asked: Asked, { trace }: Seen): Promise<Answered> {
+    const { answers, record, faulted } = this.#ports;
+    const { records }: AdminRoute = adminRoutes[name];
+    let answered: Answered;
+    try {
+      answered = await answers[name](asked);
+    } catch (fault) {
+      // It may have been done in part: what is known is that somebody wanted it.
+      faulted('admin', fault);
+      answered = { reply: denialOf(fault) };
     }
-    if (credential === null || !isToken(credential, this.#ports.token)) {
-      return deny('unauthenticated', 'Show the admin token: Authorization: Bearer <content of data_dir/admin-token>.');
-    }
-    const [, ofTask] = payloadsRoute.exec(path) ?? [];
-    if (ofTask !== undefined) return this.#payloads(ofTask, request);
-    if (path.startsWith('/audit/')) return method === 'GET' ? this.#audit(request) : wrongMethod('GET');
-    if (path === '/metrics') return this.#metrics(method);
-    const [, id, kill] = taskRoute.exec(path) ?? [];
-    if (id !== undefined) return this.#task(id, kill !== undefined, method);
-    return deny('route_unknown', 'There is no such route on the admin plane.');
+    if (records === null) return answered;
+    const { reply, about = {} } = answered;
+    const { operation = name, ...known } = about;
+    const refusal = isDenial(reply) ? { denial: reply } : {};
+    const deed = { operation, person: asked.person, about: known, status: reply.status, trace, ...refusal };
+    await record(deed, records === 'durable');
+    return answered;
   }
 
-  async #audit({ path, query }: RawRequest): Promise<Reply | Denial> {
-    const { audit } = this.#ports;
-    const asked: Query = Object.fromEntries(new URLSearchParams(query));
-    const [, , list, id] = path.split('/');
-    const part = id === undefined ? '' : decodeURIComponent(id);
-    if (list === 'events' && id === undefined) return document(await audit.events(asked));
-    if (list === 'checkpoints' && id === undefined) return document(await audit.checkpoints(asked));
-    if (list === 'traces' && part !== '') return document(await audit.trace(part, asked));
-    if (list === 'tasks' && part !== '') {
-      return document((await audit.story(part)) ?? deny('task_unknown', 'Nothing is recorded of such a task.'));
-    }
-    if (list === 'export' && id === undefined) return this.#export(asked);
-    return deny('route_unknown', 'There is no such list of the audit trail.');
+  #turnAway(denial: Denial, seen: Seen): EncodedDenial {
+    const { trace, person, name } = seen;
+    this.#ports.refused({ denial, trace, person, operation: name });
+    return this.#encode(denial, seen);
   }
 
-  #metrics(method: string): Reply | Denial {
-    const { metrics } = this.#ports;
-    if (metrics === null) return deny('route_unknown', 'telemetry.prometheus is off.');
-    if (method !== 'GET') return wrongMethod('GET');
-    const headers = { 'content-type': 'text/plain; version=0.0.4; charset=utf-8', 'cache-control': 'no-store' };
-    return { status: 200, headers, body: Buffer.from(metrics.exposition()) };
-  }
-
-  async #payloads(taskId: string, { method, query }: RawRequest): Promise<Reply | Denial> {
-    const { payloads, erase } = this.#ports.audit;
-    if (method === 'GET') return document(await payloads(taskId, Object.fromEntries(new URLSearchParams(query))));
-    if (method !== 'DELETE') return wrongMethod('GET, DELETE');
-    if (await erase(taskId)) return jsonReply(200, { task: taskId, erased: true });
-    return deny('task_unknown', 'Nothing is kept of such a task.');
-  }
-
-  #export(asked: Query): Reply | Denial {
-    const { format = 'ndjson', ...filter } = asked;
-    if (format !== 'ndjson' && format !== 'csv') return deny('args_invalid', 'format is ndjson or csv.');
-    const { exportNdjson, exportCsv } = this.#ports.audit;
-    const lines = format === 'csv' ? exportCsv(filter) : exportNdjson(filter);
-    if (isDenial(lines)) return lines;
-    const type = format === 'csv' ? 'text/csv; charset=utf-8; header=present' : 'application/x-ndjson; charset=utf-8';
-    return { status: 200, headers: { 'content-type': type, 'cache-control': 'no-store' }, body: encoded(lines) };
-  }
-
-  async #task(id: string, kill: boolean, method: string): Promise<Reply | Denial> {
-    if (method !== (kill ? 'POST' : 'GET')) return wrongMethod(kill ? 'POST' : 'GET');
-    const { find, document: describe, kill: end } = this.#ports.tasks;
-    const record = await find(id);
-    if (record === undefined) return deny('task_unknown', 'There is no such task.');
-    const ended = kill ? await end(record) : record;
-    return isDenial(ended) ? ended : jsonReply(200, await describe(ended));
-  }
-
-  /** Requests that a browser was led to make: another Host (DNS rebinding), or from another Origin. */
-  #stranger({ headers }: RawRequest): Denial | undefined {
-    const hosts = this.#ports.hosts();
-    if (typeof headers.host !== 'string' || !hosts.includes(headers.host)) {
-      return deny('request_invalid', 'The Host header is not one of the admin plane.');
-    }
-    const { origin } = headers;
-    if (origin !== undefined && !hosts.some((host) => origin === `http://${host}` || origin === `https://${host}`)) {
-      return deny('request_invalid', 'Requests from other origins are not answered.');
-    }
-    return undefined;
+  #encode(denial: Denial, { trace, shown }: Seen): EncodedDenial {
+    this.#ports.denied(denial);
+    const { status, headers, body } = this.#ports.problem(denial, denialMembers(denial, { trace_id: trace.traceId }));
+    return {
+      status,
+      headers: {
+        ...denialHeaders(denial),
+        ...headers,
+        ...challengeHeader(denial.code === 'unauthenticated' ? challenge(shown) : undefined),
+        ...(denial.code === 'method_not_allowed' ? { allow: denial.details.allowed?.join(', ') ?? 'GET' } : {}),
+        traceresponse: traceparentOf(trace),
+      },
+      body,
+    };
   }
 }
 
-function document(found: Json | Denial): Reply | Denial {
-  return isDenial(found) ? found : jsonReply(200, found);
+/** RFC 6750 §3: no error is named to somebody who showed nothing. */
+function challenge(shown: boolean): string {
+  return `Bearer realm="tollgate admin"${shown ? ', error="invalid_token"' : ''}`;
 }
 
-async function* encoded(lines: AsyncIterable<string>): AsyncIterable<Uint8Array> {
-  for await (const line of lines) yield Buffer.from(line);
-}
-
-function wrongMethod(allowed: string): Denial {
-  return deny('method_not_allowed', `This route takes ${allowed}.`, { allowed: [allowed] });
+function denialOf(fault: unknown): Denial {
+  return fault instanceof StoreUnavailable
+    ? deny('store_unavailable', 'The shared state cannot be reached, so this could not be completed.')
+    : deny('audit_unavailable', 'The gate could not complete this request.');
 }

@@ -11,19 +11,32 @@ import { QueryInvalid } from '../audit/trail.ts';
 import type { Json } from '../call.ts';
 import type { TaskId } from '../clock.ts';
 import { type Denial, type DenialCode, denials, deny, isDenial } from '../denial.ts';
-import type { AdminPlanePorts, Query } from './admin-plane.ts';
+import type { Query } from './admin-routes.ts';
 
 const textFilters = ['task', 'agent', 'tenant', 'subject', 'operation', 'decision', 'trace_id', 'call'] as const;
 const pagingNames = ['limit', 'cursor', 'order'];
 
-/** The audit part of the admin plane, over `trail`. */
-export function auditQueries(trail: AuditTrail): AdminPlanePorts['audit'] {
+/** The audit trail as people ask it; denies `args_invalid` for filters and cursors that are none. */
+export interface AuditQueries {
+  readonly events: (query: Query) => Promise<Json | Denial>;
+  readonly story: (taskId: string) => Promise<Json | undefined>;
+  /** What was recorded apart from the events of a task: policy inputs, arguments, thoughts; redacted. */
+  readonly payloads: (taskId: string, query: Query) => Promise<Json | Denial>;
+  /** Destroys the key of a task's payloads; false if there was none. The chain still verifies. */
+  readonly erase: (taskId: TaskId) => Promise<boolean>;
+  readonly trace: (traceId: string, query: Query) => Promise<Json | Denial>;
+  readonly checkpoints: (query: Query) => Promise<Json | Denial>;
+  readonly exportNdjson: (query: Query) => AsyncIterable<string> | Denial;
+  readonly exportCsv: (query: Query) => AsyncIterable<string> | Denial;
+}
+
+/** The questions of people, over `trail`. */
+export function auditQueries(trail: AuditTrail): AuditQueries {
   return {
     events: (query) => page(query, true, (filter, options) => trail.events(filter, options)),
     story: async (taskId) => (await trail.story(taskId)) as unknown as Json | undefined,
     payloads: (taskId, query) => payloads(trail, taskId, query),
-    // Until people sign in by name, whoever holds the admin token is one operator.
-    erase: (taskId) => trail.eraseTask(taskId as TaskId, 'admin-token'),
+    erase: (taskId) => trail.eraseTask(taskId),
     trace: (traceId, query) => page(query, false, (_filter, options) => trail.trace(traceId, options)),
     checkpoints: (query) => page(query, false, (_filter, options) => trail.checkpoints(options)),
     exportNdjson: (query) => stream(query, (filter) => trail.exportNdjson(filter)),

@@ -2,13 +2,13 @@
  * The data plane: what agents see. Sends each request where it belongs: health, keys, the task routes, or a dialect
  * and from there up the ladder. It never throws: whatever goes wrong comes back in the shape of the surface.
  */
-import type { Arrival, JsonObject, Trace, Watch } from '../call.ts';
+import type { Arrival, JsonObject, Shown, ShownToken, Trace, Watch } from '../call.ts';
 import { type Clock, newId } from '../clock.ts';
 import { type Denial, denialHeaders, denialMembers, deny, isDenial } from '../denial.ts';
 import type { Pipeline, Reply } from '../pipeline.ts';
 import { type Headers, traceparentOf } from '../telemetry/trace.ts';
 import type { Dialect, EncodedDenial, RawRequest } from '../wire/dialect.ts';
-import { credentialOf } from './credential.ts';
+import { credentialOf, shownBy } from './credential.ts';
 import { challengeHeader } from './encode.ts';
 import { tokenPath } from './oauth-routes.ts';
 import type { Readiness } from './readiness.ts';
@@ -27,13 +27,18 @@ export interface DataPlanePorts {
   };
   /** `POST /oauth/token`; encodes its own errors. */
   readonly oauth: { answer(request: RawRequest, context: TaskContext): Promise<Reply> };
+  /** `POST /oauth/revoke` and `/oauth/introspect`; encodes its own errors. */
+  readonly oauthLife: {
+    handles(path: string): boolean;
+    answer(request: RawRequest, context: TaskContext): Promise<Reply>;
+  };
   /** Documents by path: keys and metadata. */
   readonly documents: Readonly<Record<string, () => JsonObject>>;
   /** The models that the task of this credential may use. */
-  readonly models: (credential: string | null) => Promise<JsonObject | Denial>;
+  readonly models: (credential: ShownToken | null) => Promise<JsonObject | Denial>;
   readonly readiness: Readiness;
   /** The challenge of a denial, where it has one (RFC 9728 §5.1). */
-  readonly challenge: (denial: Denial) => string | undefined;
+  readonly challenge: (denial: Denial, shown: Shown) => string | undefined;
   /** Told of what was refused before anybody knew whose call it was: counted, and sampled into the trail. */
   readonly refused: (denial: Denial, request: TaskContext) => void;
   /** Requests under way on this plane, this one included, until their answers are gone; and the most there may be. */
@@ -109,13 +114,14 @@ export class DataPlane {
 
   async #dispatch(request: RawRequest, context: TaskContext, abort: AbortController): Promise<Reply | Denial> {
     const { path, method } = request;
-    const { readiness, documents, tasks, oauth, dialects } = this.#ports;
+    const { readiness, documents, tasks, oauth, oauthLife, dialects } = this.#ports;
     if (path === '/livez') return jsonReply(200, { status: 'alive' });
     if (path === '/readyz') return readiness.reply();
     const document = documents[path];
     if (document !== undefined)
       return method === 'GET' ? jsonReply(200, document()) : deny('method_not_allowed', 'This route takes GET.');
     if (path === tokenPath && method === 'POST') return oauth.answer(request, context);
+    if (oauthLife.handles(path) && method === 'POST') return oauthLife.answer(request, context);
     if (tasks.handles(path)) return this.#own(tasks.answer(request, context), context);
     if (path === '/v1/models' && method === 'GET') return this.#own(this.#models(request), context);
     const dialect = dialects.find((candidate) => candidate.handles(path));
@@ -162,7 +168,8 @@ export class DataPlane {
       startMs: this.#ports.clock.monotonicMs(),
       trace: context.trace,
       surface: dialect.name,
-      credential,
+      credential: credential?.token ?? null,
+      shown: credential?.shown ?? shownBy(request, null),
       toolCallId: toolCallId !== null && toolCallIdForm.test(toolCallId) ? toolCallId : null,
       deadlineMs,
       request: wire,
@@ -188,7 +195,9 @@ export class DataPlane {
     const members = denialMembers(denial, { trace_id: context.trace.traceId });
     const dialect = this.#ports.dialects.find((candidate) => candidate.handles(request.path));
     const { status, headers, body } = dialect?.denial(denial, members) ?? this.#ports.problem(denial, members);
-    const challenge = this.#ports.challenge(denial);
+    const credential = credentialOf(request);
+    const shown = credential === null || isDenial(credential) ? shownBy(request, null) : credential.shown;
+    const challenge = this.#ports.challenge(denial, shown);
     return {
       status,
       headers: {

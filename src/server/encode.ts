@@ -1,5 +1,5 @@
 /** How answers to calls and denials leave the gate: the headers that every one carries, and the shape of each surface. */
-import type { Spending, Underway } from '../call.ts';
+import type { Shown, Spending, Underway } from '../call.ts';
 import { type Denial, type DenialMembers, denialHeaders } from '../denial.ts';
 import type { Reply, Rooms } from '../pipeline.ts';
 import { traceparentOf } from '../telemetry/trace.ts';
@@ -31,7 +31,7 @@ export function callHeaders(
 /** The encoders of the pipeline, over the dialects. `challenge` gives the `WWW-Authenticate` of a denial that has one. */
 export function encoders(
   dialects: readonly Dialect[],
-  challenge: (denial: Denial) => string | undefined,
+  challenge: (denial: Denial, shown: Shown) => string | undefined,
 ): Pick<Rooms, 'encodeDenial' | 'encodeDenialFrame' | 'headers'> {
   const dialectOf = (surface: string): Dialect => {
     const dialect = dialects.find(({ name }) => name === surface);
@@ -39,9 +39,10 @@ export function encoders(
     return dialect;
   };
   return {
-    encodeDenial: (surface, denial, members): Reply => {
+    encodeDenial: ({ surface, shown }, denial, members): Reply => {
       const { status, headers, body } = dialectOf(surface).denial(denial, members);
-      return { status, headers: { ...denialHeaders(denial), ...challengeHeader(challenge(denial)), ...headers }, body };
+      const challenged = challengeHeader(challenge(denial, shown));
+      return { status, headers: { ...denialHeaders(denial), ...challenged, ...headers }, body };
     },
     encodeDenialFrame: (surface: string, denial: Denial, members: DenialMembers) =>
       dialectOf(surface).denialFrame(denial, members),

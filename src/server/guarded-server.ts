@@ -83,6 +83,7 @@ export class GuardedServer {
     this.server.on('connect', (message: IncomingMessage, socket: Duplex) => {
       end(socket, options.refuse(message, deny('method_not_allowed', 'This is no proxy: CONNECT is not known here.')));
     });
+    // `self_signed`: any will do, because it is trusted for nothing but being the same one again.
     if (tls?.config.client === 'request') this.server.on('secureConnection', closeUnlessTrusted);
     this.adjust(bounds);
   }

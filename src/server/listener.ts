@@ -12,6 +12,7 @@ import type { Reply } from '../pipeline.ts';
 import { clientGone } from '../settlement.ts';
 import type { RawRequest } from '../wire/dialect.ts';
 import { trackedBody } from './answer-body.ts';
+import { ClientCertificates } from './client-certificate.ts';
 import { type Bounds, GuardedServer } from './guarded-server.ts';
 import { BodyTooLarge, readBody } from './request-body.ts';
 import type { Tls } from './tls.ts';
@@ -56,13 +57,14 @@ export class Listener implements AsyncDisposable {
   readonly #app: FastifyInstance;
   /** More than one where a name stands for several addresses. */
   readonly #servers: GuardedServer[] = [];
+  readonly #certificates = new ClientCertificates();
   #bounds: Bounds;
 
   constructor(options: ListenerOptions) {
     this.#options = options;
     this.#bounds = options.bounds;
     const unreadable = (message: IncomingMessage | null, denial: Denial) =>
-      options.refuse(message === null ? nothingRead : rawRequest(message, noBytes), denial);
+      options.refuse(message === null ? nothingRead : this.#raw(message, noBytes), denial);
     this.#app = fastify({
       exposeHeadRoutes: false,
       serverFactory: (take) => {
@@ -121,7 +123,7 @@ export class Listener implements AsyncDisposable {
     reply.raw.once('close', () => {
       if (!reply.raw.writableFinished && !abort.signal.aborted) abort.abort(clientGone);
     });
-    const raw = rawRequest(request.raw, Buffer.isBuffer(request.body) ? request.body : noBytes);
+    const raw = this.#raw(request.raw, Buffer.isBuffer(request.body) ? request.body : noBytes);
     const closed = new Promise<void>((resolve) => {
       reply.raw.once('close', resolve);
     });
@@ -135,6 +137,11 @@ export class Listener implements AsyncDisposable {
     return this.#send(reply, flowing === undefined ? answer : { ...answer, body: flowing.body });
   }
 
+  #raw(message: IncomingMessage, body: Buffer): RawRequest {
+    const certificate = this.#certificates.of(message.socket);
+    return { ...rawRequest(message, body), ...(certificate === null ? {} : { certificate }) };
+  }
+
   #failed(error: FastifyError | BodyTooLarge, request: FastifyRequest, reply: FastifyReply): FastifyReply {
     const denial =
       error instanceof BodyTooLarge
@@ -144,7 +151,7 @@ export class Listener implements AsyncDisposable {
           : deny('request_invalid', 'The request cannot be read.');
     // What was not read of the body would be read to its end otherwise.
     if (!request.raw.complete) reply.header('connection', 'close');
-    return this.#send(reply, this.#options.refuse(rawRequest(request.raw, noBytes), denial));
+    return this.#send(reply, this.#options.refuse(this.#raw(request.raw, noBytes), denial));
   }
 
   #send(reply: FastifyReply, { status, headers, body }: Reply): FastifyReply {

@@ -1,26 +1,37 @@
 /**
- * `POST /oauth/token`: the standard face of opening and renewing tasks (RFC 8693). The same mechanism as `POST /tasks`
- * stands behind it; what only this face has is the sub-task: a task token as `subject_token` and another agent's
- * workload token as `actor_token` give that agent a part of the task.
+ * `POST /oauth/token`: the standard face of opening tasks, of renewing and narrowing their tokens, and of parts of tasks
+ * for other agents (RFC 8693). The same mechanism as the task routes stands behind it. What a reader would get wrong:
+ * whose a token is, is told by verifying it; the request only says which part it plays.
  */
-import type { TaskRecord } from '../call.ts';
+import type { JsonObject, Shown, Trace } from '../call.ts';
 import { type Denial, denialHeaders, denialMembers, deny, isDenial } from '../denial.ts';
 import type { Reply } from '../pipeline.ts';
-import { type OpeningPorts, openTask, renewableTask, type TaskVerdict } from '../task/open.ts';
+import type { Claim } from '../task/claimant.ts';
+import { type IssuedToken, ofSubjectToken, renewByExchange, type Ticket } from '../task/issue.ts';
+import { type OpeningPorts, openTask, type TaskVerdict } from '../task/open.ts';
 import type { RawRequest } from '../wire/dialect.ts';
-import type { TaskRequests } from '../wire/task-request.ts';
-import { accessTokenType, type ExchangeRequest, exchangeError, readExchange } from '../wire/token-exchange.ts';
+import type { OauthError } from '../wire/oauth-form.ts';
+import type { TaskRequestBody, TaskRequests } from '../wire/task-request.ts';
+import {
+  accessTokenType,
+  type ExchangeRequest,
+  exchangeError,
+  isExchangeFault,
+  readExchange,
+} from '../wire/token-exchange.ts';
+import { shownBy } from './credential.ts';
 import { jsonReply } from './reply.ts';
-import { type IssuedToken, saidByPolicy, type TaskContext } from './task-routes.ts';
+import { saidByPolicy, type TaskContext } from './task-routes.ts';
 
 export interface OauthRoutesPorts<Verdict extends TaskVerdict> {
   readonly publicUrl: string;
   readonly requests: TaskRequests;
   readonly opening: OpeningPorts<Verdict>;
-  readonly issue: (record: TaskRecord) => IssuedToken;
-  readonly recordRenewed: (record: TaskRecord) => Promise<void>;
+  /** A token of a task, and what it is good for. It is recorded, durably, before it is there. */
+  readonly issue: (ticket: Ticket, trace: Trace) => Promise<IssuedToken | Denial>;
   /** Told of what was refused, for the sampled part of the trail. */
   readonly refused: (denial: Denial, context: TaskContext) => void;
+  readonly faulted: (where: string, fault: unknown) => void;
 }
 
 export const tokenPath = '/oauth/token';
@@ -34,61 +45,106 @@ export class OauthRoutes<Verdict extends TaskVerdict> {
 
   /** Answers a token request. Errors are RFC 6749 §5.2 documents, never denials for the caller to encode. */
   async answer(request: RawRequest, context: TaskContext): Promise<Reply> {
+    const { authorization } = request.headers;
+    if (authorization !== undefined) return refuseHeader(authorization);
     const asked = readExchange(request, this.#ports.publicUrl);
-    if ('error' in asked) {
-      return jsonReply(400, { error: asked.error, error_description: asked.description }, { pragma: 'no-cache' });
+    if (isExchangeFault(asked)) {
+      return fault(asked.error === 'invalid_client' ? 401 : 400, asked.error, asked.description);
     }
-    const record = await this.#exchange(asked, context);
-    if (isDenial(record)) return this.#refuse(record, context);
-    const { token, expiresInSeconds, tools } = this.#ports.issue(record);
-    const document = {
-      access_token: token,
-      issued_token_type: accessTokenType,
-      token_type: 'Bearer',
-      expires_in: expiresInSeconds,
-      scope: tools.join(' '),
-      task_id: record.id,
+    const document = await this.#document(asked, shownBy(request, null), context);
+    return isDenial(document)
+      ? this.#refuse(document, context, asked.scope !== null)
+      : jsonReply(200, document, noCache);
+  }
+
+  /** The answer of RFC 8693 §2.2.1. A fault is an answer as well: OAuth clients read no other kind. */
+  async #document(asked: ExchangeRequest, shown: Shown, context: TaskContext): Promise<JsonObject | Denial> {
+    try {
+      const ticket = await this.#exchange(asked, shown, context);
+      if (isDenial(ticket)) return ticket;
+      const issued = await this.#ports.issue(ticket, context.trace);
+      if (isDenial(issued)) return issued;
+      return {
+        access_token: issued.token,
+        issued_token_type: accessTokenType,
+        token_type: issued.tokenType,
+        expires_in: issued.expiresInSeconds,
+        scope: issued.tools.join(' '),
+        task_id: ticket.record.id,
+      };
+    } catch (fault) {
+      this.#ports.faulted('server', fault);
+      return deny('store_unavailable', 'The gate could not complete this request.');
+    }
+  }
+
+  async #exchange(asked: ExchangeRequest, shown: Shown, context: TaskContext): Promise<Ticket | Denial> {
+    const { subjectToken, actorToken, clientAssertion, clientId, scope } = asked;
+    const byWorkload = actorToken ?? clientAssertion;
+    const claim: Claim = {
+      credential: { token: byWorkload ?? subjectToken, shown },
+      assertion: actorToken === null ? null : clientAssertion,
+      clientId,
     };
-    return jsonReply(200, document, { pragma: 'no-cache' });
-  }
-
-  async #exchange(asked: ExchangeRequest, context: TaskContext): Promise<TaskRecord | Denial> {
-    const { subjectToken, actorToken, task } = asked;
-    const { opening, requests } = this.#ports;
-    // Whose token the subject's is, is told by verifying it, never by its type parameter.
-    const parent = opening.verifyTask(subjectToken);
-    if (isDenial(parent)) {
-      if (actorToken !== null) {
-        return deny('request_invalid', 'With an actor_token, the subject_token must be a task token of this gate.');
-      }
-      const body = requests.taskOf(task ?? {});
-      return isDenial(body)
-        ? body
-        : openTask(opening, { credential: subjectToken, parentToken: null, request: body, ...context });
+    const caller = this.#ports.opening.readTask(subjectToken);
+    if (isDenial(caller)) {
+      if (caller.reasons[0]?.code === 'token_expired') return ofSubjectToken(caller);
+      return this.#open(asked, claim, byWorkload === null ? null : subjectToken, context);
     }
-    if (actorToken === null) {
-      return deny(
-        'request_invalid',
-        'With a task token as subject_token, the actor_token (a workload token) is needed.',
-      );
+    if (byWorkload === null) {
+      return deny('request_invalid', 'A task token is exchanged with a workload token, as actor or client_assertion.');
     }
-    if (task === null) return this.#renew(subjectToken, actorToken);
-    const body = requests.taskOf(task);
-    if (isDenial(body)) return body;
-    return openTask(opening, { credential: actorToken, parentToken: subjectToken, request: body, ...context });
+    if (asked.details !== null) return this.#openPart(asked, claim, context);
+    return renewByExchange(this.#ports.opening, claim, subjectToken, scope);
   }
 
-  /** Nothing new was asked for: the agent of the task gets another token for it. */
-  async #renew(subjectToken: string, actorToken: string): Promise<TaskRecord | Denial> {
-    const { opening, recordRenewed } = this.#ports;
-    const record = await renewableTask(opening, subjectToken, actorToken);
-    if (!isDenial(record)) await recordRenewed(record);
-    return record;
+  /** A task of its own; `subjectToken` is the subject's, null where the workload stands for nobody else. */
+  async #open(
+    asked: ExchangeRequest,
+    claim: Claim,
+    subjectToken: string | null,
+    context: TaskContext,
+  ): Promise<Ticket | Denial> {
+    const request = this.#request(asked);
+    if (isDenial(request)) return request;
+    if (subjectToken === null) return openTask(this.#ports.opening, { claim, parentToken: null, request, ...context });
+    if (request.subject !== null) {
+      return deny('request_invalid', 'The subject is named twice: by subject_token, and in authorization_details.');
+    }
+    const withSubject = { ...request, subject: { token: subjectToken } };
+    return openTask(this.#ports.opening, { claim, parentToken: null, request: withSubject, ...context });
   }
 
-  #refuse(denial: Denial, context: TaskContext): Reply {
+  /** A part of the task of the task token, for whoever the workload token names. */
+  async #openPart(asked: ExchangeRequest, claim: Claim, context: TaskContext): Promise<Ticket | Denial> {
+    const request = this.#request(asked);
+    if (isDenial(request)) return request;
+    return openTask(this.#ports.opening, { claim, parentToken: asked.subjectToken, request, ...context });
+  }
+
+  #request({ details, scope }: ExchangeRequest): TaskRequestBody | Denial {
+    return this.#ports.requests.taskOf({ ...details, ...(scope === null ? {} : { tools: scope }) });
+  }
+
+  #refuse(denial: Denial, context: TaskContext, scoped: boolean): Reply {
     if (!saidByPolicy.has(denial.code)) this.#ports.refused(denial, context);
-    const { status, document } = exchangeError(denial, denialMembers(denial, { trace_id: context.trace.traceId }));
-    return jsonReply(status, document, { pragma: 'no-cache', ...denialHeaders(denial) });
+    const members = denialMembers(denial, { trace_id: context.trace.traceId });
+    const { status, document } = exchangeError(denial, members, scoped);
+    return jsonReply(status, document, { ...noCache, ...denialHeaders(denial) });
   }
+}
+
+/** RFC 6749 §5.1. */
+const noCache = { pragma: 'no-cache' };
+
+function fault(status: 400 | 401, error: OauthError, description: string, headers: Record<string, string> = {}): Reply {
+  const document: JsonObject = { error, error_description: description };
+  return jsonReply(status, document, { ...noCache, ...headers });
+}
+
+/** Clients are known by their workload tokens alone; whoever tried a header is told so in its terms (RFC 6749 §5.2). */
+function refuseHeader(authorization: string | readonly string[]): Reply {
+  const [scheme = 'Basic'] = /^[A-Za-z][A-Za-z0-9-]{0,31}/.exec(String(authorization)) ?? [];
+  const description = 'the workload token goes in actor_token or client_assertion, not in the Authorization header';
+  return fault(401, 'invalid_client', description, { 'www-authenticate': `${scheme} realm="tollgate"` });
 }

@@ -7,6 +7,7 @@ import { type Clock, sleep } from '../clock.ts';
 import type { Denial } from '../denial.ts';
 import type { Reply } from '../pipeline.ts';
 import type { RawRequest } from '../wire/dialect.ts';
+import { adminHosts } from './admin-origin.ts';
 import { Listener, type Visit } from './listener.ts';
 import type { Readiness } from './readiness.ts';
 import { type GatewayConfig, hostAndPort, type LimitsConfig, type TlsConfig, type TlsFiles } from './section.ts';
@@ -47,8 +48,9 @@ export class Planes {
   #drainMs: number;
   url = '';
   adminUrl = '';
-  /** `host:port` of the admin plane as clients may write it. */
+  /** Values of the Host header that are the admin plane's, in lower case. */
   adminHosts: readonly string[] = [];
+  #adminAddress: { readonly host: string; readonly port: number } | undefined;
 
   constructor(parts: PlanesParts) {
     this.#parts = parts;
@@ -75,23 +77,18 @@ export class Planes {
       const admin = await this.#admin.open();
       this.url = urlOf(data, gateway.tls);
       this.adminUrl = urlOf(admin, gateway.admin_tls);
-      this.adminHosts = [
-        ...new Set([
-          `${hostOf(admin.host)}:${admin.port}`,
-          `127.0.0.1:${admin.port}`,
-          `localhost:${admin.port}`,
-          `[::1]:${admin.port}`,
-        ]),
-      ];
+      this.#adminAddress = admin;
+      this.adminHosts = adminHosts(admin, gateway.admin_hosts);
     } catch (fault) {
       await this.#data[Symbol.asyncDispose]();
       throw fault;
     }
   }
 
-  /** Puts limits and certificates of a changed configuration in force; where it listens stays. */
+  /** Puts limits, certificates and names of a changed configuration in force; where it listens stays. */
   adjust(gateway: GatewayConfig, limits: LimitsConfig, files: TlsOfPlanes): void {
     this.#drainMs = limits.drain_ms;
+    if (this.#adminAddress !== undefined) this.adminHosts = adminHosts(this.#adminAddress, gateway.admin_hosts);
     this.#data.adjust(limits, tlsOf(gateway.tls, files.data));
     this.#admin.adjust(limits, tlsOf(gateway.admin_tls, files.admin));
   }

@@ -3,7 +3,14 @@ import Type from 'typebox';
 
 const hostPort = '^(\\[[0-9a-fA-F:]+\\]|[A-Za-z0-9.-]+):[0-9]{1,5}$';
 
-function tlsOf(plane: string) {
+const clientModes = ['none', 'request', 'require', 'self_signed'] as const;
+const certificates =
+  'Client certificates: `request` lets a client come without one, but one that is shown must be of `client_ca`; `require` is mTLS.';
+const selfSigned =
+  ' `self_signed` takes any certificate, without `client_ca`: it says nothing of who the client is, only that tokens it gets can be bound to its key (RFC 8705 §2.2). With each of them but `none`, a task token that a client with a certificate asks for belongs to that certificate.';
+const hostName = '^(\\[[0-9a-fA-F:]+\\]|[A-Za-z0-9.-]{1,253})(:[0-9]{1,5})?$';
+
+function tlsOf(plane: 'data' | 'admin') {
   return Type.Object(
     {
       cert: Type.String({ minLength: 1, description: 'Certificate chain, PEM. Read again at every reload.' }),
@@ -11,10 +18,9 @@ function tlsOf(plane: string) {
       client_ca: Type.Optional(
         Type.String({ minLength: 1, description: 'Authorities whose client certificates are accepted, PEM.' }),
       ),
-      client: Type.Enum(['none', 'request', 'require'], {
+      client: Type.Enum(clientModes, {
         default: 'none',
-        description:
-          'Client certificates: `request` lets a client come without one, but one that is shown must be of `client_ca`; `require` is mTLS.',
+        description: plane === 'data' ? `${certificates}${selfSigned}` : certificates,
       }),
       min_version: Type.Enum(['TLSv1.2', 'TLSv1.3'], { default: 'TLSv1.2', description: 'Lowest version spoken.' }),
     },
@@ -34,6 +40,13 @@ export const gatewaySection = Type.Object(
     }),
     listen: Type.String({ default: '127.0.0.1:8080', pattern: hostPort, description: 'Data plane: agents.' }),
     admin: Type.String({ default: '127.0.0.1:8081', pattern: hostPort, description: 'Admin plane: people.' }),
+    admin_hosts: Type.Array(Type.String({ pattern: hostName }), {
+      default: [],
+      maxItems: 32,
+      uniqueItems: true,
+      description:
+        'Names by which people reach the admin plane, besides where it listens and loopback: values of the Host header. Without a port: with that of `admin`, and with none.',
+    }),
     public_url: Type.Optional(
       Type.String({
         pattern: '^https?://[^/?#]+$',
@@ -150,6 +163,12 @@ export function checkGateway(gateway: GatewayConfig): { pointer: string; message
       faults.push({ pointer: `/gateway/${plane}`, message: 'expected a port from 0 to 65535' });
     }
   }
+  for (const [index, name] of gateway.admin_hosts.entries()) {
+    const port = /:[0-9]{1,5}$/.test(name) ? hostAndPort(name).port : 1;
+    if (port < 1 || port > 65_535) {
+      faults.push({ pointer: `/gateway/admin_hosts/${index}`, message: 'expected a port from 1 to 65535' });
+    }
+  }
   if (hostAndPort(gateway.listen).port === 0 && gateway.public_url === undefined) {
     faults.push({ pointer: '/gateway/public_url', message: 'is needed where gateway.listen leaves the port open (0)' });
   }
@@ -158,10 +177,14 @@ export function checkGateway(gateway: GatewayConfig): { pointer: string; message
   }
   for (const name of ['tls', 'admin_tls'] as const) {
     const { client = 'none', client_ca } = gateway[name] ?? {};
-    if (client !== 'none' && client_ca === undefined) {
+    if (name === 'admin_tls' && client === 'self_signed') {
+      // Tokens of the admin plane are bound to nothing: it would look like a check and be none.
+      faults.push({ pointer: `/gateway/${name}/client`, message: 'expected none, request or require on this plane' });
+    }
+    if ((client === 'request' || client === 'require') && client_ca === undefined) {
       faults.push({ pointer: `/gateway/${name}/client`, message: 'needs client_ca: who vouches for the clients' });
     }
-    if (client === 'none' && client_ca !== undefined) {
+    if ((client === 'none' || client === 'self_signed') && client_ca !== undefined) {
       faults.push({
         pointer: `/gateway/${name}/client_ca`,
         message: 'has no effect without client: request or require',

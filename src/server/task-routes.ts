@@ -2,40 +2,31 @@
  * The routes of a task's life: open, see, renew, complete, kill, report thoughts. Who may is decided by the task
  * room's `accessTask`; this page reads requests and writes documents.
  */
-import type { Spending, TaskRecord, Trace } from '../call.ts';
-import type { Clock, TaskId, ThoughtId } from '../clock.ts';
-import { newId } from '../clock.ts';
+import type { JsonObject, ShownToken, Spending, TaskRecord, Trace } from '../call.ts';
+import { type Clock, newId, type ThoughtId } from '../clock.ts';
 import { type Denial, type DenialCode, deny, isDenial } from '../denial.ts';
 import type { Reply } from '../pipeline.ts';
-import { type AccessPorts, accessTask, type Proof } from '../task/access.ts';
+import { type AccessPorts, accessTask, accessToEnd, type Proof } from '../task/access.ts';
+import { type IssuedToken, renewTask, type Ticket } from '../task/issue.ts';
 import { type OpeningPorts, openTask, type TaskVerdict } from '../task/open.ts';
-import { denyUnlessActive, stateOf } from '../task/tasks.ts';
+import { denyUnlessActive } from '../task/tasks.ts';
 import { rememberThought } from '../task/thoughts.ts';
 import type { RawRequest } from '../wire/dialect.ts';
-import { usdFromMicroUsd } from '../wire/money.ts';
 import type { TaskRequests } from '../wire/task-request.ts';
 import { credentialOf } from './credential.ts';
 import { jsonReply } from './reply.ts';
-
-export interface IssuedToken {
-  readonly token: string;
-  readonly expiresAtMs: number;
-  readonly expiresInSeconds: number;
-  /** Operations and `{route}.*`. */
-  readonly tools: readonly string[];
-}
+import { taskDocument, tokenDocument } from './task-document.ts';
 
 export interface TaskRoutesPorts<Verdict extends TaskVerdict> {
   readonly requests: TaskRequests;
   readonly opening: OpeningPorts<Verdict>;
   readonly access: AccessPorts;
   readonly clock: Clock;
-  readonly tokenTtlMs: number;
-  readonly mint: (record: TaskRecord, expiresAtMs: number) => { readonly token: string; readonly expiresAtMs: number };
+  /** A token of a task, and what it is good for. It is recorded, durably, before it is there. */
+  readonly issue: (ticket: Ticket, trace: Trace) => Promise<IssuedToken | Denial>;
   readonly balanceOf: (record: TaskRecord) => Promise<{ spent: Spending; reserved: Spending; remaining: Spending }>;
   /** Records, durably, what was done to a task and by what right. */
   readonly recordEnded: (record: TaskRecord, by: Proof) => Promise<void>;
-  readonly recordRenewed: (record: TaskRecord) => Promise<void>;
   readonly recordThought: (
     record: TaskRecord,
     thoughtId: ThoughtId,
@@ -57,15 +48,6 @@ const taskPath = /^\/tasks(?:\/([^/]+)(?:\/([a-z]+))?)?$/;
 export interface TaskContext {
   readonly trace: Trace;
   readonly requestId: string;
-}
-
-function spendingDocument(spending: Spending) {
-  return {
-    tokens: spending.tokens,
-    cost_usd: usdFromMicroUsd(spending.costMicroUsd),
-    calls: spending.calls,
-    seconds: spending.seconds,
-  };
 }
 
 export class TaskRoutes<Verdict extends TaskVerdict> {
@@ -94,7 +76,7 @@ export class TaskRoutes<Verdict extends TaskVerdict> {
       case 'GET ':
         return this.#see(credential, id);
       case 'POST token':
-        return this.#renew(credential, id);
+        return this.#renew(request, credential, id, context);
       case 'POST complete':
         return this.#end(credential, id, 'completed');
       case 'POST kill':
@@ -109,36 +91,38 @@ export class TaskRoutes<Verdict extends TaskVerdict> {
     }
   }
 
-  async #open(request: RawRequest, credential: string | null, context: TaskContext): Promise<Reply | Denial> {
+  async #open(request: RawRequest, credential: ShownToken | null, context: TaskContext): Promise<Reply | Denial> {
     const body = this.#requests.task(request.body);
     if (isDenial(body)) return body;
-    const record = await openTask(this.#ports.opening, { credential, parentToken: null, request: body, ...context });
-    return isDenial(record) ? record : this.#token(record, 201);
+    const ticket = await openTask(this.#ports.opening, {
+      claim: { credential },
+      parentToken: null,
+      request: body,
+      ...context,
+    });
+    return isDenial(ticket) ? ticket : this.#token(ticket, 201, context.trace);
   }
 
-  async #see(credential: string | null, id: string): Promise<Reply | Denial> {
+  async #see(credential: ShownToken | null, id: string): Promise<Reply | Denial> {
     const found = await accessTask(this.#ports.access, credential, id);
     return isDenial(found) ? found : jsonReply(200, await this.document(found.record));
   }
 
-  async #renew(credential: string | null, id: string): Promise<Reply | Denial> {
-    const found = await accessTask(this.#ports.access, credential, id);
-    if (isDenial(found)) return found;
-    if (found.proof !== 'workload token') {
-      return deny('unauthenticated', 'A task token is renewed with the workload token of its agent.', {
-        reasons: [{ code: 'token_kind', message: 'Show the workload token.' }],
-      });
-    }
-    const { clock, opening } = this.#ports;
-    const active = denyUnlessActive(found.record, clock.nowMs());
-    const ended = active ?? (await opening.tasks.denyUnlessLineageActive(found.record));
-    if (ended !== undefined) return ended;
-    await this.#ports.recordRenewed(found.record);
-    return this.#token(found.record, 200);
+  async #renew(
+    request: RawRequest,
+    credential: ShownToken | null,
+    id: string,
+    { trace }: TaskContext,
+  ): Promise<Reply | Denial> {
+    const body = this.#requests.token(request.body);
+    if (isDenial(body)) return body;
+    const { access, opening } = this.#ports;
+    const ticket = await renewTask({ ...opening, ...access }, credential, id, body);
+    return isDenial(ticket) ? ticket : this.#token(ticket, 200, trace);
   }
 
-  async #end(credential: string | null, id: string, state: 'completed' | 'killed'): Promise<Reply | Denial> {
-    const found = await accessTask(this.#ports.access, credential, id);
+  async #end(credential: ShownToken | null, id: string, state: 'completed' | 'killed'): Promise<Reply | Denial> {
+    const found = await accessToEnd(this.#ports.access, credential, id);
     if (isDenial(found)) return found;
     const ended = await this.#ports.opening.tasks.end(found.record, state);
     if (isDenial(ended)) return ended;
@@ -146,7 +130,7 @@ export class TaskRoutes<Verdict extends TaskVerdict> {
     return jsonReply(200, await this.document(ended));
   }
 
-  async #report(request: RawRequest, credential: string | null, id: string): Promise<Reply | Denial> {
+  async #report(request: RawRequest, credential: ShownToken | null, id: string): Promise<Reply | Denial> {
     const body = this.#requests.thoughts(request.body);
     if (isDenial(body)) return body;
     const found = await accessTask(this.#ports.access, credential, id);
@@ -165,58 +149,14 @@ export class TaskRoutes<Verdict extends TaskVerdict> {
     return jsonReply(201, { thought_id: thought.id, source: thought.source });
   }
 
-  #token(record: TaskRecord, status: 200 | 201): Reply {
-    const issued = this.issue(record);
-    return jsonReply(status, {
-      task_id: record.id,
-      task_token: issued.token,
-      token_type: 'Bearer',
-      expires_at: new Date(issued.expiresAtMs).toISOString(),
-      expires_in: issued.expiresInSeconds,
-      tools: issued.tools,
-      budget: spendingDocument(record.budget),
-    });
-  }
-
-  /** A fresh task token for a task, and what it is good for. */
-  issue(record: TaskRecord): IssuedToken {
-    const { clock, tokenTtlMs, mint, opening } = this.#ports;
-    const nowMs = clock.nowMs();
-    const { token, expiresAtMs } = mint(record, Math.min(nowMs + tokenTtlMs, record.expiresAtMs));
-    const every = () => opening.operations().all();
-    return {
-      token,
-      expiresAtMs,
-      expiresInSeconds: Math.max(0, Math.floor((expiresAtMs - nowMs) / 1000)),
-      tools: record.tools ?? every().map(({ name }) => name),
-    };
+  async #token(ticket: Ticket, status: 200 | 201, trace: Trace): Promise<Reply | Denial> {
+    const issued = await this.#ports.issue(ticket, trace);
+    return isDenial(issued) ? issued : jsonReply(status, tokenDocument(ticket, issued));
   }
 
   /** A task as its agent, its parent and operators see it. */
-  async document(record: TaskRecord) {
-    const { spent, reserved, remaining } = await this.#ports.balanceOf(record);
-    const [parent] = record.ancestors;
-    return {
-      id: record.id as TaskId,
-      state: stateOf(record, this.#ports.clock.nowMs()),
-      agent: record.agent.id,
-      subject:
-        record.subject === null
-          ? null
-          : { id: record.subject.id, type: record.subject.type, assurance: record.subject.assurance },
-      purpose: record.purpose,
-      tools: record.tools,
-      parent: parent === undefined ? null : { id: parent.id, agent: parent.agent },
-      created_at: new Date(record.createdAtMs).toISOString(),
-      expires_at: new Date(record.expiresAtMs).toISOString(),
-      taint: record.taint,
-      budget: {
-        limit: spendingDocument(record.budget),
-        reserved: spendingDocument(reserved),
-        spent: spendingDocument(spent),
-        remaining: spendingDocument(remaining),
-      },
-    };
+  async document(record: TaskRecord): Promise<JsonObject> {
+    return taskDocument(record, await this.#ports.balanceOf(record), this.#ports.clock.nowMs());
   }
 }
 

@@ -3,7 +3,7 @@
  * assertion and never `StoreUnavailable`.
  */
 import assert from 'node:assert/strict';
-import type { Amounts, Scope } from './store.ts';
+import type { Amounts, IndexRange, Scope } from './store.ts';
 
 /** Whole numbers from 0 that a double holds exactly. */
 export function assertAmounts(amounts: Amounts): void {
@@ -14,4 +14,17 @@ export function assertAmounts(amounts: Amounts): void {
 
 export function assertScopes(scopes: readonly Scope[]): void {
   assert.equal(new Set(scopes.map(({ key }) => key)).size, scopes.length, 'the scopes of a reservation differ');
+}
+
+const memberForm = /^[\x20-\x7e]{1,4096}$/;
+const rangeMax = 1_000;
+
+/** Printable ASCII, so that every backend puts members in the same order. */
+export function assertMember(member: string): void {
+  assert.ok(memberForm.test(member), 'a member of an index is 1 to 4096 printable ASCII characters');
+}
+
+export function assertRange({ below, limit }: IndexRange): void {
+  if (below !== undefined) assertMember(below);
+  assert.ok(Number.isInteger(limit) && limit >= 1 && limit <= rangeMax, `a range has 1 to ${rangeMax} members`);
 }

@@ -1,6 +1,6 @@
 /**
- * The contract of shared state: counters that hold reservations, records written by compare-and-set, expiry, and
- * messages between gateways. Every backend passes `test/contract/store.test.ts`. All methods reject with
+ * The contract of shared state: counters that hold reservations, records written by compare-and-set, ordered indexes,
+ * expiry, and messages between gateways. Every backend passes `test/contract/store.test.ts`. All methods reject with
  * `StoreUnavailable` when the backend cannot answer; callers fail closed.
  *
  * Keys carry the tenant as a Redis hash tag (`tg:{acme}:…`), so that everything one reservation touches lies in one
@@ -59,6 +59,12 @@ export type CompareAndSetResult =
   /** Another version stands; `current` is undefined where the record is not there. */
   | { readonly ok: false; readonly current: Versioned | undefined };
 
+export interface IndexRange {
+  readonly below?: string;
+  /** 1 to 1,000. */
+  readonly limit: number;
+}
+
 export interface Subscription {
   close(): Promise<void>;
 }
@@ -87,6 +93,15 @@ export interface Store extends AsyncDisposable {
    */
   settle(id: string, actual: Amounts): Promise<SettleResult>;
   balance(keys: readonly string[]): Promise<readonly Balance[]>;
+
+  /**
+   * Puts `member` (printable ASCII) into the ordered index at `key`, or renews it there; it is gone after `ttlMs`. An
+   * index is a view and holds nothing that exists only there: beyond its maximum the lowest members fall off.
+   */
+  indexAdd(key: string, member: string, ttlMs: number): Promise<void>;
+  indexRemove(key: string, member: string): Promise<void>;
+  /** Up to `limit` members, the highest first; only those before `below` in byte order where it is given. */
+  indexRange(key: string, range: IndexRange): Promise<readonly string[]>;
 
   /** Messages reach every subscriber of this and other gateways at most once, in no promised order. */
   publish(channel: string, message: Json): Promise<void>;

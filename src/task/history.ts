@@ -1,6 +1,7 @@
 /**
  * What a task remembers of its calls, as pure functions on the record. A call enters as `pending` and becomes its
- * outcome at settlement; totals count pending calls, so that fifty parallel refunds see each other.
+ * outcome at settlement; totals count pending calls, so that fifty parallel refunds see each other. An outcome counts
+ * once, however often it is told: only what is known to be pending can end.
  */
 import type {
   FailureRun,
@@ -20,6 +21,9 @@ const noCount: OperationCount = { calls: 0, denied: 0, failed: 0, costMicroUsd: 
 
 /** A longer text is remembered as its digest, or a few hundred calls would make a record of hundreds of megabytes. */
 const factCharsMax = 256;
+
+/** Pending calls that fell off the history and are still waited for, at most; of others the totals keep what they had. */
+const pendingBeyondMax = 1_000;
 
 /**
  * The values of the arguments that the operation says to remember; only strings, numbers and booleans are facts. A
@@ -53,9 +57,13 @@ function addSums(sums: OperationCount['sums'], facts: JsonObject, sign: 1 | -1):
 /** The record with one more call, pending. The oldest entries fall off; the totals keep them. */
 export function enterHistory(record: TaskRecord, entry: HistoryEntry, historyMax: number): TaskRecord {
   const count = record.counts[entry.operation] ?? noCount;
+  const history = [...record.history, entry];
+  const pending = history.slice(0, -historyMax).filter(({ state }) => state === 'pending');
+  const beyond = [...(record.pendingBeyond ?? []), ...pending.map(({ callId }) => callId)].slice(-pendingBeyondMax);
   return {
     ...record,
-    history: [...record.history, entry].slice(-historyMax),
+    ...(pending.length === 0 ? {} : { pendingBeyond: beyond }),
+    history: history.slice(-historyMax),
     counts: {
       ...record.counts,
       [entry.operation]: { ...count, calls: count.calls + 1, sums: addSums(count.sums, entry.facts, 1) },
@@ -68,12 +76,15 @@ export interface Ending {
   readonly operation: string;
   readonly route: string;
   readonly facts: JsonObject;
-  readonly outcome: Outcome;
+  readonly outcome: Ended;
   readonly atMs: number;
 }
 
+/** What of an outcome the task keeps. */
+export type Ended = Pick<Outcome, 'denial' | 'attempts' | 'costMicroUsd' | 'target'>;
+
 /** How a call ended, for the task: refused by the gate, failed at the destination, or done. */
-export function endState(outcome: Outcome): 'done' | 'failed' | 'denied' {
+export function endState(outcome: Pick<Outcome, 'denial' | 'attempts'>): 'done' | 'failed' | 'denied' {
   const sent = outcome.attempts.some((attempt) => attempt.sent);
   if (outcome.denial !== null && !sent) return outcome.attempts.length > 0 ? 'failed' : 'denied';
   const answered = outcome.attempts.at(-1)?.status ?? null;
@@ -92,11 +103,14 @@ function failuresAfter(
 }
 
 /**
- * The record with a pending call turned into its outcome. A call that certainly had no effect (denied, never sent,
+ * The record with a pending call turned into its outcome; the very same record if the call is not pending. A call that certainly had no effect (denied, never sent,
  * or refused by the destination with a 4xx) gives back what it added to the sums; one that may have had any keeps it.
  */
 export function endHistory(record: TaskRecord, ending: Ending): TaskRecord {
   const { outcome } = ending;
+  const isPending = record.history.some(({ callId, state }) => callId === ending.callId && state === 'pending');
+  const isBeyond = record.pendingBeyond?.includes(ending.callId) ?? false;
+  if (!isPending && !isBeyond) return record;
   const state = endState(outcome);
   const status = outcome.attempts.at(-1)?.status ?? null;
   const sent = outcome.attempts.some((attempt) => attempt.sent);
@@ -116,6 +130,7 @@ export function endHistory(record: TaskRecord, ending: Ending): TaskRecord {
   return {
     ...record,
     ...(state === 'denied' ? {} : failuresAfter(record, ending, state)),
+    ...(isBeyond ? { pendingBeyond: (record.pendingBeyond ?? []).filter((callId) => callId !== ending.callId) } : {}),
     history,
     counts: {
       ...record.counts,

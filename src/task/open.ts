@@ -3,17 +3,29 @@
  * it may have, the ceilings of the config bound it, the trail records it, and only then is there a token. `POST
  * /tasks` and token exchange are two faces of this one mechanism. Policy and config narrow, never widen.
  */
-import type { Agent, Caller, JsonObject, OperationRegistry, Spending, Subject, TaskRecord, Trace } from '../call.ts';
+import type { Agent, Caller, JsonObject, Spending, Subject, TaskRecord, Trace } from '../call.ts';
 import { type Denial, deny, isDenial } from '../denial.ts';
-import { narrowTools, unknownTools } from '../toolset.ts';
-import { isPlainName } from '../wire/segments.ts';
-import type { TaskRequestBody } from '../wire/task-request.ts';
-import { denyUnlessActive, type Tasks } from './tasks.ts';
+import { narrowTools, type Toolset } from '../toolset.ts';
+import type { NamedSubject, TaskRequestBody } from '../wire/task-request.ts';
+import { type Claim, claimantOf, isSameAgent } from './claimant.ts';
+import {
+  denyEnded,
+  denySubjectToken,
+  firstTicket,
+  type IssuePorts,
+  mayActAs,
+  readSubjectTask,
+  type Ticket,
+} from './issue.ts';
+import { denyUnknownTools } from './narrow.ts';
+import { actingOf } from './suspended.ts';
 
 /** How deep tasks may be nested, the first one counted: bounds the work of every call of a sub-task. */
 const depthMax = 4;
-/** How many faults one denial lists. */
-const reasonsMax = 20;
+/** How many agents may act for one another in one task: bounds the `act` of its tokens (RFC 8693 §4.1). */
+const actorsMax = 16;
+/** The same in bytes of their ids: every token of the task carries them. */
+const actorBytesMax = 4096;
 
 /** What the policy says of a task. What a grant leaves out stands as asked for. */
 export interface TaskVerdict {
@@ -30,8 +42,8 @@ export interface TaskVerdict {
 
 /** A request for a task, with what the server knows of it. */
 export interface Opening {
-  /** The workload token of the agent that is to have the task. */
-  readonly credential: string | null;
+  /** The agent that is to have the task. */
+  readonly claim: Claim;
   /** The task token of the task that the new one is to be part of; null for a task of its own. */
   readonly parentToken: string | null;
   readonly request: TaskRequestBody;
@@ -39,27 +51,30 @@ export interface Opening {
   readonly requestId: string;
 }
 
-export interface OpeningPorts<Verdict extends TaskVerdict> {
-  readonly tasks: Tasks;
-  readonly operations: () => OperationRegistry;
-  readonly verifyWorkload: (token: string) => Promise<Agent | Denial>;
-  readonly verifyTask: (token: string) => Caller | Denial;
-  readonly nowMs: () => number;
-  readonly decide: (
-    request: TaskRequestBody,
-    agent: Agent,
-    subject: Subject | null,
-    parent: TaskRecord | null,
-  ) => Verdict;
+/** What is decided on and recorded of a request: all but the subject, which is told apart, and never its token. */
+export type Wish = Omit<TaskRequestBody, 'subject'>;
+
+/** What there is to record of an opening. */
+export interface Asked {
+  readonly wish: Wish;
+  readonly trace: Trace;
+}
+
+export interface OpeningPorts<Verdict extends TaskVerdict> extends IssuePorts {
+  /** A token of the subject's own, shown by `agent`. Denies 401 at `/subject/token`. */
+  readonly verifySubject: (token: string, agent: Agent) => Promise<Subject | Denial>;
+  /** Whether an issuer of that name asks that tokens of its agents belong to a key. */
+  readonly bindingRequired: (issuer: string) => boolean;
+  readonly decide: (wish: Wish, agent: Agent, subject: Subject | null, parent: TaskRecord | null) => Verdict;
   /** Resolves when the event is durable; a task that cannot be recorded does not come to be. */
-  readonly recordOpened: (record: TaskRecord, verdict: Verdict, opening: Opening) => Promise<void>;
+  readonly recordOpened: (record: TaskRecord, verdict: Verdict, asked: Asked) => Promise<void>;
   /** What the policy denied; what was refused before it could be asked, the server counts and samples. */
   readonly recordDenied: (
     denial: Denial,
     agent: Agent,
     subject: Subject | null,
     verdict: Verdict,
-    opening: Opening,
+    asked: Asked,
   ) => Promise<void>;
   readonly ceiling: { readonly ttlSeconds: number; readonly budget: Spending };
 }
@@ -82,114 +97,137 @@ function restOf(parent: TaskRecord | null, nowMs: number): Partial<Spending> {
   return { ...parent.budget, seconds: Math.max(0, parent.budget.seconds - livedSeconds) };
 }
 
-function denyUnknownTools(request: TaskRequestBody, operations: OperationRegistry): Denial | undefined {
-  const unknown = unknownTools(request.tools, operations);
-  if (unknown.length === 0) return undefined;
-  const path = '/tools';
-  return deny('args_invalid', 'The task asks for tools that do not exist.', {
-    reasons: unknown.slice(0, reasonsMax).map((item) => ({
-      code: 'operation_unknown',
-      // Reasons are recorded for ever, and what was asked for may be anything.
-      message: isPlainName(item) ? `There is no operation ${item}` : 'There is no such operation',
-      path,
-    })),
-    allowed: operations.all().map(({ name }) => name),
-  });
-}
-
-/** Opens a task, or says why not. Denies 401, `args_invalid`, `policy_denied`, `policy_unavailable`. */
+/**
+ * Opens a task, or says why not; gives the right to its first token. Denies what `claimantOf` does, `args_invalid`,
+ * `task_unknown` and what a parent that has ended is denied, `policy_denied`, `policy_unavailable`.
+ */
 export async function openTask<Verdict extends TaskVerdict>(
   ports: OpeningPorts<Verdict>,
   opening: Opening,
-): Promise<TaskRecord | Denial> {
-  const { request } = opening;
-  const workload = await verifiedWorkload(ports, opening.credential);
-  if (isDenial(workload)) return workload;
-  const parent = opening.parentToken === null ? null : await parentOf(ports, opening.parentToken, workload);
-  if (isDenial(parent)) return parent;
-  const unfit = denyUnknownTools(request, ports.operations()) ?? denyOtherSubject(request, parent);
+): Promise<Ticket | Denial> {
+  const { subject: named, ...wish } = opening.request;
+  const asked: Asked = { wish, trace: opening.trace };
+  const claimant = await claimantOf(ports, opening.claim);
+  if (isDenial(claimant)) return claimant;
+  const above = opening.parentToken === null ? null : await parentOf(ports, opening.parentToken, claimant.agent);
+  if (isDenial(above)) return above;
+  const operations = ports.operations();
+  const unfit = denyUnknownTools(wish.tools, operations);
   if (unfit !== undefined) return unfit;
+  const agent = above === null ? claimant.agent : actingFor(claimant.agent, above.record.agent);
+  if (isDenial(agent)) return agent;
+  const parent = above?.record ?? null;
+  const subject = await subjectOf(ports, named, agent, parent);
+  if (isDenial(subject)) return subject;
 
-  const agent = parent === null ? workload : { ...workload, actors: [parent.agent.id, ...parent.agent.actors] };
-  const subject = parent === null ? assertedSubject(request) : parent.subject;
-  const verdict = ports.decide(request, agent, subject, parent);
+  const verdict = ports.decide(wish, agent, subject, parent);
   if (!verdict.allow) {
     const denial = verdict.denial ?? deny('policy_denied', 'The policy does not allow this task.');
-    await ports.recordDenied(denial, agent, subject, verdict, opening);
+    await ports.recordDenied(denial, agent, subject, verdict, asked);
     return denial;
   }
   const { grant } = verdict;
   const { ceiling } = ports;
-  const operations = ports.operations();
-  const within = narrowTools(request.tools, parent?.tools ?? null, operations);
+  const lists = [parent?.tools ?? null, above?.scope ?? null, grant.tools ?? null];
   const record = await ports.tasks.create({
     agent,
     subject,
-    purpose: request.purpose,
-    tools: narrowTools(within, grant.tools ?? null, operations),
-    labels: grant.labels ?? request.labels,
+    purpose: wish.purpose,
+    tools: lists.reduce<Toolset>((tools, list) => narrowTools(tools, list, operations), wish.tools),
+    labels: grant.labels ?? wish.labels,
     parent,
-    ttlMs: 1000 * Math.min(ceiling.ttlSeconds, request.ttlSeconds ?? Infinity, grant.ttlSeconds ?? Infinity),
-    budget: narrowBudget(ceiling.budget, restOf(parent, ports.nowMs()), request.budget, grant.budget ?? {}),
+    ttlMs: 1000 * Math.min(ceiling.ttlSeconds, wish.ttlSeconds ?? Infinity, grant.ttlSeconds ?? Infinity),
+    budget: narrowBudget(ceiling.budget, restOf(parent, ports.nowMs()), wish.budget, grant.budget ?? {}),
     taint: [...new Set([...(parent?.taint ?? []), ...(grant.taint ?? [])])],
   });
-  await ports.recordOpened(record, verdict, opening);
-  return record;
+  await ports.recordOpened(record, verdict, asked);
+  return firstTicket(record, claimant);
 }
 
-function assertedSubject({ subject }: TaskRequestBody): Subject | null {
-  return subject === null ? null : { ...subject, claims: {}, assurance: 'asserted' };
+/** The agent of a part, with all it acts for: who its own token names, then the agent above and all that one acts for. */
+function actingFor(agent: Agent, above: Agent): Agent | Denial {
+  const actors = [...agent.actors, above.id, ...above.actors];
+  const bytes = actors.reduce((sum, id) => sum + Buffer.byteLength(id), 0);
+  if (actors.length <= actorsMax && bytes <= actorBytesMax) return { ...agent, actors };
+  return tooDeep('Too many agents would act for one another here.');
 }
 
-type Ports = Pick<OpeningPorts<TaskVerdict>, 'tasks' | 'verifyWorkload' | 'verifyTask' | 'nowMs'>;
-
-async function verifiedWorkload(ports: Ports, credential: string | null): Promise<Agent | Denial> {
-  if (credential !== null) return ports.verifyWorkload(credential);
-  return deny('unauthenticated', 'Show a workload token: Authorization: Bearer <token of your cloud>.', {
-    reasons: [{ code: 'token_missing', message: 'There is no bearer token.' }],
-  });
+/** A task that the new one is to be part of, and what the token that stands for it is narrowed to. */
+interface Above {
+  readonly record: TaskRecord;
+  readonly scope: Toolset;
 }
 
-/** The task that a sub-task is to be part of: alive, of the same tenant, and not too deep already. */
-async function parentOf(ports: Ports, token: string, agent: Agent): Promise<TaskRecord | Denial> {
-  const caller = ports.verifyTask(token);
-  if (isDenial(caller)) return caller;
-  const parent = await ports.tasks.load(caller.tenant, caller.taskId);
-  if (parent === undefined || parent.agent.id !== caller.agentId || parent.tenant !== agent.tenant) {
-    return deny('task_unknown', 'There is no such task for this caller.');
+/** The task that a sub-task is to be part of: alive, of the same tenant, not too deep already, and the agent's to have. */
+async function parentOf<Verdict extends TaskVerdict>(
+  ports: OpeningPorts<Verdict>,
+  token: string,
+  agent: Agent,
+): Promise<Above | Denial> {
+  const found = await readSubjectTask(ports, token);
+  if (isDenial(found)) return found;
+  const { caller, record } = found;
+  if (record.tenant !== agent.tenant) return deny('task_unknown', 'There is no such task for this caller.');
+  const ended = (await denyEnded(ports, record)) ?? (await ports.denySuspended(actingOf(record)));
+  const denial = denyHolder(ports, caller, record, agent) ?? ended;
+  if (denial !== undefined) return denial;
+  if (record.ancestors.length + 1 < depthMax) return { record, scope: caller.scope };
+  return tooDeep(`Tasks are nested at most ${depthMax} deep.`);
+}
+
+/**
+ * Denies a task token to whoever it is not meant for. A delegation token is for the agent it names; one that belongs to
+ * a key, or should, is for its own agent alone: a copy of it that came astray is worth nothing.
+ */
+function denyHolder<Verdict extends TaskVerdict>(
+  ports: OpeningPorts<Verdict>,
+  { mayAct, binding }: Caller,
+  record: TaskRecord,
+  agent: Agent,
+): Denial | undefined {
+  if (mayAct !== null) {
+    if (mayActAs(mayAct, agent)) return undefined;
+    return denySubjectToken('The delegation token is for another agent.', [
+      { code: 'actor_wrong', message: 'It names the one agent that may exchange it.' },
+    ]);
   }
-  const ended = denyUnlessActive(parent, ports.nowMs()) ?? (await ports.tasks.denyUnlessLineageActive(parent));
-  if (ended !== undefined) return ended;
-  if (parent.ancestors.length + 1 < depthMax) return parent;
-  return deny('policy_denied', `Tasks are nested at most ${depthMax} deep.`, {
-    reasons: [{ code: 'nested_too_deep', message: 'Do this work in the task itself.' }],
-  });
+  if (isSameAgent(record.agent, agent) || (binding === null && !ports.bindingRequired(record.agent.issuer))) {
+    return undefined;
+  }
+  return denySubjectToken('The task token is for its own agent alone.', [
+    { code: 'delegation_required', message: 'Its agent can ask for a delegation token for you.' },
+  ]);
 }
 
-function denyOtherSubject({ subject }: TaskRequestBody, parent: TaskRecord | null): Denial | undefined {
-  if (subject === null || parent === null) return undefined;
-  if (subject.id === parent.subject?.id && subject.type === parent.subject.type) return undefined;
+/** On whose behalf the task is: the subject of the whole, else who is named, by a token of theirs or by the agent. */
+async function subjectOf<Verdict extends TaskVerdict>(
+  ports: OpeningPorts<Verdict>,
+  named: NamedSubject | null,
+  agent: Agent,
+  parent: TaskRecord | null,
+): Promise<Subject | null | Denial> {
+  if (named === null) return parent?.subject ?? null;
+  const subject: Subject | Denial =
+    'token' in named ? await ports.verifySubject(named.token, agent) : { ...named, claims: {}, assurance: 'asserted' };
+  if (isDenial(subject) || parent === null) return subject;
+  return isSameSubject(parent.subject, subject) ? parent.subject : otherSubject();
+}
+
+/** Two issuers may know two people by one id; an agent that asserts an id means whoever is known by it. */
+function isSameSubject(one: Subject | null, other: Subject): boolean {
+  if (one === null || one.id !== other.id || one.type !== other.type) return false;
+  return one.issuer === undefined || other.issuer === undefined || one.issuer === other.issuer;
+}
+
+function otherSubject(): Denial {
   const message = 'a sub-task is on behalf of the subject of its parent; leave it out';
   return deny('args_invalid', 'The task request is not valid.', {
     reasons: [{ code: 'other_subject', message, path: '/subject' }],
   });
 }
 
-/** The active task of a task token, if the workload token is its own agent's: it may have another token for it. */
-export async function renewableTask(
-  ports: Ports,
-  taskToken: string,
-  workloadToken: string,
-): Promise<TaskRecord | Denial> {
-  const agent = await ports.verifyWorkload(workloadToken);
-  if (isDenial(agent)) return agent;
-  const caller = ports.verifyTask(taskToken);
-  if (isDenial(caller)) return caller;
-  const record = await ports.tasks.load(caller.tenant, caller.taskId);
-  const own = record?.agent.id === agent.id && record.agent.issuer === agent.issuer && record.tenant === agent.tenant;
-  if (record === undefined || !own) {
-    return deny('args_invalid', 'Another agent gets a part of the task: say which, in authorization_details.');
-  }
-  const ended = denyUnlessActive(record, ports.nowMs()) ?? (await ports.tasks.denyUnlessLineageActive(record));
-  return ended ?? record;
+function tooDeep(message: string): Denial {
+  return deny('policy_denied', message, {
+    reasons: [{ code: 'nested_too_deep', message: 'Do this work in the task itself.' }],
+  });
 }

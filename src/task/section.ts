@@ -2,6 +2,12 @@
 import Type from 'typebox';
 import { microUsdFromUsd } from '../wire/money.ts';
 
+const binding = Type.Optional(
+  Type.Enum(['none', 'any', 'mtls', 'dpop'], {
+    description: 'For operations of this effect; a model call counts as `write`.',
+  }),
+);
+
 export const taskSection = Type.Object(
   {
     ttl_seconds: Type.Integer({
@@ -17,6 +23,15 @@ export const taskSection = Type.Object(
       description:
         'How long one task token is valid. It is renewed with the workload token, up to the end of the task.',
     }),
+    binding: Type.Object(
+      { read: binding, write: binding, delete: binding },
+      {
+        default: {},
+        additionalProperties: false,
+        description:
+          'Which effects take only task tokens that belong to a key: by client certificate (`mtls`), by DPoP proof (`dpop`), or by `any` of them.',
+      },
+    ),
     budget: Type.Object(
       {
         tokens: Type.Integer({ default: 1_000_000, minimum: 0, description: 'Model tokens, in and out.' }),

@@ -6,6 +6,7 @@
 import type {
   Admitted,
   Arrival,
+  Caller,
   CallerFact,
   DecisionFact,
   EntryFact,
@@ -16,17 +17,22 @@ import type {
   TaskFact,
   TaskRecord,
   TaskView,
+  Thought,
   ThoughtMatch,
   Underway,
 } from '../call.ts';
-import type { Clock } from '../clock.ts';
+import type { Clock, ThoughtId } from '../clock.ts';
 import { type Denial, deny, isDenial } from '../denial.ts';
 import { unsentOutcome } from '../outcome.ts';
 import type { Stage } from '../stage.ts';
 import { digestOf } from './digest.ts';
-import { endHistory, endState, enterHistory, factsOf, repeatsOf } from './history.ts';
+import { enterHistory, factsOf, repeatsOf } from './history.ts';
+import type { CallEnding, LateEndings } from './late-endings.ts';
+import { denyRevoked } from './revoked.ts';
+import { actingOf } from './suspended.ts';
+import type { Suspensions } from './suspensions.ts';
 import { denyUnlessActive, type Tasks } from './tasks.ts';
-import { markUsed, matchThought, rememberThought } from './thoughts.ts';
+import { markUsed, matchThought, proposalsOf } from './thoughts.ts';
 
 /** What the budget room knows of a task. */
 export type BalanceOf = (
@@ -35,6 +41,8 @@ export type BalanceOf = (
 
 export interface TaskStages {
   readonly tasks: Tasks;
+  readonly suspensions: Pick<Suspensions, 'look' | 'known'>;
+  readonly endings: Pick<LateEndings, 'settle' | 'later'>;
   readonly balanceOf: BalanceOf;
   readonly clock: Clock;
   readonly repeatsMax: number;
@@ -54,24 +62,39 @@ async function viewOf(stages: TaskStages, record: TaskRecord): Promise<TaskView>
   return { record, ...(await stages.balanceOf(record)) };
 }
 
-/** The task of the token: there, the caller's own, alive. Denies `task_unknown`, `task_killed`, `task_expired`, … */
+/**
+ * The task of the token: there, the caller's own, alive, and nobody suspended who takes part in it. Denies
+ * `task_unknown`, `task_killed`, `task_expired`, …, `agent_suspended`, and `unauthenticated` for a revoked token.
+ */
 export function taskStage(stages: TaskStages): Stage<Arrival & CallerFact, TaskFact> {
   return {
     name: 'task',
     fault: 'store_unavailable',
     gives: { task: isView },
     admit: async ({ caller }) => {
-      const record = await stages.tasks.load(caller.tenant, caller.taskId);
-      if (record === undefined || record.agent.id !== caller.agentId) return unknownTask();
-      const ended = denyUnlessActive(record, stages.clock.nowMs());
-      if (ended !== undefined) return ended;
-      const inherited = await stages.tasks.inheritTaint(record);
+      const found = await usableTask(stages, caller);
+      if (isDenial(found)) return found;
+      const inherited = await stages.tasks.inheritTaint(found);
       return isDenial(inherited) ? inherited : { task: await viewOf(stages, inherited) };
     },
   };
 }
 
-/** The call enters the history of its task as `pending`. Denies `task_looping`; sees a kill that came meanwhile. */
+/** What the caller may use now; the tasks above it are left to be looked at. Record and suspensions are read in one go. */
+async function usableTask(stages: TaskStages, caller: Caller, route?: string): Promise<TaskRecord | Denial> {
+  const { tasks, suspensions, clock } = stages;
+  const [record, suspended] = await Promise.all([tasks.load(caller.tenant, caller.taskId), suspensions.look()]);
+  if (record === undefined || record.agent.id !== caller.agentId) return unknownTask();
+  const nowMs = clock.nowMs();
+  const acting = { ...actingOf(record), ...(route === undefined ? {} : { route }) };
+  const denial = denyUnlessActive(record, nowMs) ?? denyRevoked(record, caller.tokenId);
+  return denial ?? suspended.denialOf(acting, nowMs) ?? record;
+}
+
+/**
+ * The call enters the history of its task as `pending`. Denies `task_looping`, and `agent_suspended` where the route is
+ * suspended; sees a kill that came meanwhile.
+ */
 export function enterStage(stages: TaskStages): Stage<Arrival & CallerFact & TaskFact & OperationFact, EntryFact> {
   return {
     name: 'task',
@@ -82,11 +105,16 @@ export function enterStage(stages: TaskStages): Stage<Arrival & CallerFact & Tas
     },
     admit: async (call) => {
       const { operation, payload } = call.resolved;
-      const { id, digestKey } = call.task.record;
+      const { record } = call.task;
+      const { id, digestKey } = record;
+      // The list is a moment old; before the send it is looked at again.
+      const acting = { ...actingOf(record), route: operation.route };
+      const suspended = stages.suspensions.known.denialOf(acting, stages.clock.nowMs());
+      if (suspended !== undefined) return suspended;
       const facts = factsOf(operation, payload.args, digestKey);
       const digest = digestOf(digestKey, [operation.name, payload.document()]);
       let entered: { before: TaskRecord; repeats: number; thought: ThoughtMatch | null } | undefined;
-      const updated = await stages.tasks.update(call.caller.tenant, id, (current) => {
+      const enter = (current: TaskRecord | undefined) => {
         if (current === undefined) return unknownTask();
         const ended = denyUnlessActive(current, stages.clock.nowMs());
         if (ended !== undefined) return ended;
@@ -113,6 +141,11 @@ export function enterStage(stages: TaskStages): Stage<Arrival & CallerFact & Tas
           },
           stages.historyMax,
         );
+      };
+      const updated = await stages.tasks.update(call.caller.tenant, id, enter).catch((fault: unknown) => {
+        // Whether it was written is not known: it must not stay pending.
+        stages.endings.later(endingOf(stages, call, { facts, thought: entered?.thought ?? null }, neverSent));
+        throw fault;
       });
       if (isDenial(updated)) return updated;
       if (entered === undefined) throw new Error('the task was written without the call having entered');
@@ -166,49 +199,44 @@ export async function taintTask(
   return undefined;
 }
 
-/** The task still lives: asked after the intent and before anything is sent. */
+/**
+ * The task still lives: asked after the intent and before anything is sent. The state in the records is the kill epoch:
+ * they are read with every call anyway, the task's own and those above it, so a kill needs no second sign.
+ */
 export async function stillAlive(stages: TaskStages, call: Admitted): Promise<Denial | undefined> {
-  const record = await stages.tasks.load(call.caller.tenant, call.caller.taskId);
-  return record === undefined ? unknownTask() : denyUnlessAlive(stages, record);
-}
-
-/** The task and every task that it is part of. */
-async function denyUnlessAlive(stages: TaskStages, record: TaskRecord): Promise<Denial | undefined> {
-  return denyUnlessActive(record, stages.clock.nowMs()) ?? (await stages.tasks.denyUnlessLineageActive(record));
+  const record = await usableTask(stages, call.caller, call.resolved.operation.route);
+  return isDenial(record) ? record : stages.tasks.denyUnlessLineageActive(record);
 }
 
 /**
- * Turns the pending call into its outcome, and remembers what a model proposed. A call that never entered has
- * nothing to settle. Throws if the store is away or the record's conflicts do not end; the runner reports it.
+ * Turns the pending call into its outcome, and remembers what a model proposed; later, if the store is away. A call that
+ * never entered has nothing to settle.
  */
 export async function settleTask(stages: TaskStages, call: Underway, outcome: Outcome): Promise<void> {
-  const { caller, resolved, entry } = call;
-  if (caller === undefined || resolved === undefined || entry === undefined) return;
-  const { operation } = resolved;
-  const atMs = stages.clock.nowMs();
-  const ending = {
-    callId: call.id,
-    operation: operation.name,
-    route: operation.route,
-    facts: entry.facts,
-    outcome,
-    atMs,
-  };
-  const settled = await stages.tasks.update(caller.tenant, caller.taskId, (current) => {
-    if (current === undefined) return deny('task_unknown', 'The record of the task is gone.');
-    // An entry that is not there fell off the end of the history: the totals still have it.
-    if (current.history.some(({ callId, state }) => callId === call.id && state !== 'pending')) return current;
-    let next = endHistory(current, ending);
-    if (entry.thought !== null && endState(outcome) === 'denied') {
-      next = { ...next, thoughts: markUsed(next, entry.thought, call.id, 'give back') };
-    }
-    if (outcome.thoughtId !== null) {
-      const span = `${call.trace.traceId}-${call.trace.spanId}`;
-      const thought = { id: outcome.thoughtId, callId: call.id, source: 'observed' as const, atMs, span };
-      next = { ...next, thoughts: rememberThought(next, thought, outcome.proposals) };
-    }
-    return next;
+  const { caller, resolved, entry, task } = call;
+  if (caller === undefined || resolved === undefined || entry === undefined || task === undefined) return;
+  await stages.endings.settle(endingOf(stages, { ...call, caller, resolved, task }, entry, outcome));
+}
+
+function endingOf(
+  { clock }: TaskStages,
+  call: Arrival & CallerFact & TaskFact & OperationFact,
+  entry: Pick<EntryFact['entry'], 'facts' | 'thought'>,
+  outcome: Outcome,
+): CallEnding {
+  const { caller, task, resolved, trace } = call;
+  const { denial, attempts, costMicroUsd, target, thoughtId, proposals } = outcome;
+  const atMs = clock.nowMs();
+  const said = (id: ThoughtId): Thought => ({
+    ...{ id, callId: call.id, source: 'observed', atMs, span: `${trace.traceId}-${trace.spanId}` },
+    proposals: proposalsOf(task.record.digestKey, proposals),
   });
-  if (isDenial(settled) && settled.code !== 'task_unknown')
-    throw new Error(`the task was not settled: ${settled.code}`);
+  return {
+    ...{ tenant: caller.tenant, taskId: caller.taskId, callId: call.id, atMs },
+    ...{ operation: resolved.operation.name, route: resolved.operation.route, facts: entry.facts },
+    // Not the whole outcome: it may have to wait, and holds the text of the answer.
+    outcome: { denial, attempts, costMicroUsd, target },
+    proposedBy: entry.thought,
+    said: thoughtId === null ? null : said(thoughtId),
+  };
 }

@@ -8,6 +8,9 @@ import { type Clock, newId } from '../clock.ts';
 import { type Denial, deny, isDenial } from '../denial.ts';
 import { type Store, storeKey } from '../store/store.ts';
 import { updateRecord } from '../store/update.ts';
+import { listTask, type TaskPage, type TaskQuery, taskPage } from './task-list.ts';
+
+export type { TaskPage, TaskQuery } from './task-list.ts';
 
 /** How long a record outlives its task, so that its agent is told `task_expired` and not `task_unknown`. */
 const afterlifeMs = 24 * 3600_000;
@@ -104,8 +107,18 @@ export class Tasks {
       return record;
     });
     if (isDenial(made)) throw new Error(`a new task could not be written: ${made.code}`);
-    await this.#store.compareAndSet(Tasks.#indexKey(id), 0, record.tenant, this.#ttlMs(record));
+    const ttlMs = this.#ttlMs(record);
+    await Promise.all([
+      this.#store.compareAndSet(Tasks.#indexKey(id), 0, record.tenant, ttlMs),
+      listTask(this.#store, record, ttlMs),
+    ]);
     return made;
+  }
+
+  /** For operators: the tasks of all tenants that fit, newest first, in pages. Denies `args_invalid`. */
+  async list(query: TaskQuery): Promise<TaskPage | Denial> {
+    const load = (tenant: string, id: string) => this.load(tenant, id);
+    return taskPage({ store: this.#store, load, stateOf: (record) => stateOf(record, this.#clock.nowMs()) }, query);
   }
 
   async load(tenant: string, id: string): Promise<TaskRecord | undefined> {

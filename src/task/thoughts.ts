@@ -4,7 +4,7 @@
  * before. What an agent only reports is never exact.
  */
 import type { JsonObject, Operation, Proposal, ProposedCall, TaskRecord, Thought, ThoughtMatch } from '../call.ts';
-import type { CallId, ThoughtId } from '../clock.ts';
+import type { CallId } from '../clock.ts';
 import { parseJsonText } from '../wire/json.ts';
 import { argumentDigests, digestOf, toolNames } from './digest.ts';
 
@@ -80,18 +80,28 @@ export function markUsed(
   });
 }
 
+export type NewThought = Pick<Thought, 'id' | 'callId' | 'source' | 'atMs' | 'span'>;
+
 /** What a task keeps of a thought: ids, names and keyed digests, never the arguments themselves. */
 export function rememberThought(
   record: TaskRecord,
-  thought: { id: ThoughtId; callId: CallId | null; source: Thought['source']; atMs: number; span?: string },
+  thought: NewThought,
   proposed: readonly ProposedCall[],
 ): readonly Thought[] {
-  const proposals = proposed.slice(0, proposalsMax).map((call): Proposal => {
+  return addThought(record, { ...thought, proposals: proposalsOf(record.digestKey, proposed) });
+}
+
+export function addThought(record: TaskRecord, thought: Thought): readonly Thought[] {
+  return [...record.thoughts, thought].slice(-thoughtsMax);
+}
+
+/** Proposals as a task keeps them; `digestKey` is that of the task. */
+export function proposalsOf(digestKey: string, proposed: readonly ProposedCall[]): readonly Proposal[] {
+  return proposed.slice(0, proposalsMax).map((call): Proposal => {
     const parsed = parseJsonText(call.arguments === '' ? '{}' : call.arguments);
     const value = 'value' in parsed ? parsed.value : call.arguments;
     // Both come from a model, which bounds neither; no call names a longer id, and no operation has a longer name.
     const [id = '', name = ''] = [call.id, call.name].map((text) => text.slice(0, proposalCharsMax));
-    return { id, name, digest: digestOf(record.digestKey, value) };
+    return { id, name, digest: digestOf(digestKey, value) };
   });
-  return [...record.thoughts, { ...thought, proposals }].slice(-thoughtsMax);
 }

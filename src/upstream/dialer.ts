@@ -3,6 +3,7 @@
  * dials only hosts of the configuration, judges the address a name resolves to, follows no redirect, and bounds time,
  * size and connections. Retries, credentials and header allow-lists are not here; see `send.ts`.
  */
+import { createHash } from 'node:crypto';
 import { lookup } from 'node:dns';
 import type { LookupFunction } from 'node:net';
 import { getCACertificates } from 'node:tls';
@@ -41,6 +42,8 @@ const bufferedBytesMax = 256 * 1024;
 const idleMs = 4_000;
 /** An upper bound for a connection that hangs; requests have their own, shorter time-out. */
 const connectMsMax = 15_000;
+/** Client certificates with connections of their own at once; beyond it the one unused longest is let go. */
+const identitiesMax = 64;
 
 export interface SendRequest {
   /** Sent byte for byte; a path with dot segments or characters outside RFC 3986 is refused. */
@@ -50,6 +53,16 @@ export interface SendRequest {
   readonly body: Buffer | null;
   readonly signal: AbortSignal;
   readonly timeoutMs: Timeouts;
+  /** The certificate to connect with; https only. Connections made with it are used by no request without it. */
+  readonly identity?: TlsIdentity;
+}
+
+/** A client certificate with its key, all in PEM. */
+export interface TlsIdentity {
+  readonly cert: string;
+  readonly key: string;
+  /** Authorities the other side must be certified by, in place of those trusted by default. */
+  readonly ca?: string;
 }
 
 const systemResolve: Resolve = (host, callback) => lookup(host, { all: true }, callback);
@@ -58,6 +71,11 @@ export class Dialer implements AsyncDisposable {
   readonly #clock: Clock;
   readonly #allowed: ReadonlySet<string>;
   readonly #agent: Agent;
+  readonly #agentWith: (tls: { readonly ca?: string[]; readonly cert?: string; readonly key?: string }) => Agent;
+  /** By what the certificate is, in the order of their last use. */
+  readonly #agentsOf = new Map<string, Agent>();
+  readonly #names = new WeakMap<TlsIdentity, string>();
+  readonly #retired = new Set<Agent>();
   readonly #bodyBytesMax: number;
   readonly #inFlightMax: number;
   readonly #inFlight = new Map<string, number>();
@@ -68,22 +86,27 @@ export class Dialer implements AsyncDisposable {
     this.#allowed = new Set(options.allow.map(hostKey));
     this.#bodyBytesMax = options.bodyBytesMax ?? defaults.bodyBytesMax;
     this.#inFlightMax = options.inFlightMax ?? defaults.inFlightMax;
-    const connect = buildConnector({
-      allowH2: false,
-      timeout: connectMsMax,
-      // Node hands names to `lookup`, never literal addresses: those are allowed by being configured.
-      lookup: judgedLookup(options.resolve ?? systemResolve),
-      ...(options.ca === undefined ? {} : { ca: [...getCACertificates('default'), options.ca] }),
-    } as buildConnector.BuildOptions);
-    this.#agent = new Agent({
-      connect,
-      connections: options.connectionsMax ?? defaults.connectionsMax,
-      pipelining: 1,
-      allowH2: false,
-      maxHeaderSize: options.headerBytesMax ?? defaults.headerBytesMax,
-      keepAliveTimeout: idleMs,
-      keepAliveMaxTimeout: idleMs,
-    });
+    const trusted = options.ca === undefined ? {} : { ca: [...getCACertificates('default'), options.ca] };
+    this.#agentWith = (tls) => {
+      const connect = buildConnector({
+        allowH2: false,
+        timeout: connectMsMax,
+        // Node hands names to `lookup`, never literal addresses: those are allowed by being configured.
+        lookup: judgedLookup(options.resolve ?? systemResolve),
+        ...trusted,
+        ...tls,
+      } as buildConnector.BuildOptions);
+      return new Agent({
+        connect,
+        connections: options.connectionsMax ?? defaults.connectionsMax,
+        pipelining: 1,
+        allowH2: false,
+        maxHeaderSize: options.headerBytesMax ?? defaults.headerBytesMax,
+        keepAliveTimeout: idleMs,
+        keepAliveMaxTimeout: idleMs,
+      });
+    };
+    this.#agent = this.#agentWith({});
   }
 
   /**
@@ -95,12 +118,15 @@ export class Dialer implements AsyncDisposable {
     if (parts === undefined) throw new DialError('protocol', 'the URL cannot be sent as it stands', false);
     const key = hostKey(parts.allowed);
     if (!this.#allowed.has(key)) throw new DialError('refused_host', `${key} is not a configured host`, false);
+    if (request.identity !== undefined && parts.allowed.protocol !== 'https:') {
+      throw new DialError('protocol', 'a client certificate goes to https only', false);
+    }
     const inFlight = this.#inFlight.get(key) ?? 0;
     if (inFlight >= this.#inFlightMax) throw new DialError('connect', `${inFlight} requests to ${key} already`, false);
     this.#inFlight.set(key, inFlight + 1);
     const { method, headers, body, signal, timeoutMs } = request;
     return exchange(
-      this.#agent,
+      request.identity === undefined ? this.#agent : this.#agentOf(request.identity),
       {
         origin: new URL(request.url).origin,
         path: parts.path,
@@ -155,7 +181,28 @@ export class Dialer implements AsyncDisposable {
 
   /** Ends every request under way. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#agent.destroy();
+    const agents = [this.#agent, ...this.#agentsOf.values(), ...this.#retired];
+    this.#agentsOf.clear();
+    await Promise.all(agents.map((agent) => agent.destroy()));
+  }
+
+  /** Connections of this certificate alone. An equal one of a changed configuration finds them warm. */
+  #agentOf(identity: TlsIdentity): Agent {
+    const { cert, key, ca } = identity;
+    const text = JSON.stringify([cert, key, ca]);
+    const name = this.#names.get(identity) ?? createHash('sha256').update(text).digest('base64url');
+    this.#names.set(identity, name);
+    const agent = this.#agentsOf.get(name) ?? this.#agentWith({ cert, key, ...(ca === undefined ? {} : { ca: [ca] }) });
+    this.#agentsOf.delete(name);
+    this.#agentsOf.set(name, agent);
+    for (const [oldest, unused] of this.#agentsOf) {
+      if (this.#agentsOf.size <= identitiesMax) break;
+      this.#agentsOf.delete(oldest);
+      // What runs on it ends first.
+      this.#retired.add(unused);
+      void unused.close().finally(() => this.#retired.delete(unused));
+    }
+    return agent;
   }
 }
 

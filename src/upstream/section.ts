@@ -3,43 +3,140 @@
  * by `${env:NAME}` or `${file:path}`; a route's target refers to them by name only.
  */
 import Type from 'typebox';
+import type { Clock } from '../clock.ts';
+import { allowedHost } from './address.ts';
+import * as awsWebIdentity from './credentials/aws-web-identity.ts';
+import * as azureFederated from './credentials/azure-federated.ts';
+import * as googleSts from './credentials/google-sts.ts';
 import * as header from './credentials/header.ts';
-import { type Credential, credentialKinds } from './credentials/index.ts';
+import {
+  type AssertionRequest,
+  type Credential,
+  CredentialError,
+  type CredentialFault,
+  type CredentialPorts,
+  credentialKinds,
+} from './credentials/index.ts';
+import * as jwtBearer from './credentials/jwt-bearer.ts';
+import * as mtls from './credentials/mtls.ts';
 import * as none from './credentials/none.ts';
-import { isGatesOwn } from './headers.ts';
+import * as oauthClientCredentials from './credentials/oauth-client-credentials.ts';
+import * as tokenExchange from './credentials/token-exchange.ts';
+import type { AllowedHost, TlsIdentity } from './dialer.ts';
 
-export const credentialsSection = Type.Record(
-  Type.String({ pattern: '^[A-Za-z0-9_-]{1,64}$' }),
-  Type.Union([header.schema, none.schema], { description: 'One credential; its kind says what it holds' }),
-  {
-    default: {},
-    additionalProperties: false,
-    description: 'What the gate adds for targets, by name; agents never see it',
-  },
-);
+export type { TlsIdentity } from './dialer.ts';
+
+const schemas = [
+  header.schema,
+  none.schema,
+  oauthClientCredentials.schema,
+  azureFederated.schema,
+  jwtBearer.schema,
+  tokenExchange.schema,
+  awsWebIdentity.schema,
+  googleSts.schema,
+  mtls.schema,
+] as const;
+
+// By discriminator and not a plain union, because a validator fills no defaults into the latter.
+const credential = Type.Unsafe<Type.Static<(typeof schemas)[number]>>({
+  type: 'object',
+  required: ['kind'],
+  discriminator: { propertyName: 'kind' },
+  oneOf: schemas,
+  description: 'One credential; its kind says what it holds',
+});
+
+export const credentialsSection = Type.Record(Type.String({ pattern: '^[A-Za-z0-9_-]{1,64}$' }), credential, {
+  default: {},
+  additionalProperties: false,
+  description: 'What the gate adds for targets, by name; agents never see it',
+});
 
 export type CredentialsConfig = Type.Static<typeof credentialsSection>;
+type CredentialConfig = CredentialsConfig[string];
 
-/** Headers that carry a key although the gate keeps them from agents' requests. */
-const carriers: ReadonlySet<string> = new Set(['authorization', 'cookie', 'x-api-key']);
-
-/** Faults a schema cannot say: a credential must not take the place of a header that frames or signs the request. */
-export function checkCredentials(config: CredentialsConfig): { pointer: string; message: string }[] {
-  return Object.entries(config).flatMap(([name, credential]) => {
-    if (credential.kind !== 'header') return [];
-    const header = credential.name.toLowerCase();
-    if (!isGatesOwn(header) || carriers.has(header)) return [];
-    return [{ pointer: `/credentials/${name}/name`, message: `the header ${header} is set by the gate itself` }];
-  });
+/** A kind, for a configuration that is known to be its own. */
+interface Kind {
+  readonly kind: string;
+  readonly hosts: (config: never) => readonly string[];
+  readonly check: (config: never) => readonly CredentialFault[];
+  readonly create: (config: never, ports: CredentialPorts) => Credential;
 }
 
-/** Makes the credentials of a checked configuration. */
-export function createCredentials(config: CredentialsConfig): ReadonlyMap<string, Credential> {
-  const made = new Map<string, Credential>();
-  for (const [name, credential] of Object.entries(config)) {
-    for (const member of credentialKinds) {
-      if (member.kind === credential.kind) made.set(name, member.create(credential as never));
-    }
+const kinds: ReadonlyMap<string, Kind> = new Map(credentialKinds.map((member: Kind) => [member.kind, member]));
+
+function kindOf({ kind }: CredentialConfig): Kind {
+  const member = kinds.get(kind);
+  if (member === undefined) throw new Error(`there is no kind of credential ${kind}`);
+  return member;
+}
+
+/** The routing table as far as a credential asks. */
+type Routes = readonly { readonly targets: readonly { readonly url: string; readonly credential?: string }[] }[];
+
+/** Faults a schema cannot say: what each kind finds, and certificates for targets that would never ask for one. */
+export function checkCredentials(
+  config: CredentialsConfig,
+  routes: Routes = [],
+): { pointer: string; message: string }[] {
+  const own = Object.entries(config).flatMap(([name, credential]) =>
+    kindOf(credential)
+      .check(credential as never)
+      .map(({ pointer, message }) => ({ pointer: `/credentials/${name}${pointer}`, message })),
+  );
+  const plain = routes.flatMap(({ targets }, route) =>
+    targets.flatMap(({ url, credential }, target) => {
+      const named = credential !== undefined && Object.hasOwn(config, credential) ? config[credential] : undefined;
+      if (named?.kind !== 'mtls' || url.startsWith('https:')) return [];
+      const pointer = `/routes/${route}/targets/${target}/url`;
+      return [{ pointer, message: `expected https: the credential ${credential} is a certificate` }];
+    }),
+  );
+  return [...own, ...plain];
+}
+
+/** Where tokens are got: what the dialer of the credentials may reach, and nothing else. */
+export function credentialHosts(config: CredentialsConfig): AllowedHost[] {
+  return Object.values(config).flatMap((credential) =>
+    kindOf(credential)
+      .hosts(credential as never)
+      .map(allowedHost),
+  );
+}
+
+export interface CredentialsOptions {
+  readonly clock: Clock;
+  readonly assertion: (request: AssertionRequest) => Promise<string>;
+  readonly send: CredentialPorts['send'];
+  /** What stands in the files of those of kind `mtls`, by name. */
+  readonly identities: Readonly<Record<string, TlsIdentity>>;
+}
+
+/** The credentials of one configuration. What they have got is forgotten with them. */
+export class Credentials implements Disposable {
+  readonly #made: ReadonlyMap<string, Credential>;
+  readonly #closed = new AbortController();
+
+  /** Asks for nothing before a call needs it. `config` is checked. */
+  constructor(config: CredentialsConfig, { identities, ...options }: CredentialsOptions) {
+    const closed = this.#closed.signal;
+    const assertion: CredentialPorts['assertion'] = (request) =>
+      options.assertion(request).catch(() => {
+        throw new CredentialError('unsigned');
+      });
+    const make = ([name, credential]: [string, CredentialConfig]): [string, Credential] => {
+      const identity = Object.hasOwn(identities, name) ? identities[name] : undefined;
+      return [name, kindOf(credential).create(credential as never, { ...options, assertion, identity, closed })];
+    };
+    this.#made = new Map(Object.entries(config).map(make));
   }
-  return made;
+
+  get(name: string): Credential | undefined {
+    return this.#made.get(name);
+  }
+
+  [Symbol.dispose](): void {
+    this.#closed.abort();
+  }
 }

@@ -8,9 +8,9 @@ import type { Clock } from '../clock.ts';
 import { type Denial, deny, isDenial } from '../denial.ts';
 import { freshTrace, newSpanId, traceHeaders, traceparentOf } from '../telemetry/trace.ts';
 import { splitUrl } from './address.ts';
-import type { Credential } from './credentials/index.ts';
+import { type Credential, CredentialError, type Granted } from './credentials/index.ts';
 import { canDecode, decode } from './decode.ts';
-import type { Dialer } from './dialer.ts';
+import type { Dialer, SendRequest } from './dialer.ts';
 import { DialError, type DialErrorKind } from './exchange.ts';
 import { answerHeaders, isHeader, requestHeaders } from './headers.ts';
 
@@ -25,10 +25,14 @@ export interface SentRequest {
   readonly body: Buffer | null;
 }
 
+type SentParts = Pick<SendRequest, 'method' | 'headers' | 'body'>;
+
 export interface UpstreamOptions {
   readonly dialer: Dialer;
   /** By the names that targets refer to. */
-  readonly credentials: ReadonlyMap<string, Credential>;
+  readonly credentials: { get(name: string): Credential | undefined };
+  /** Told of each call that was not sent for want of its credential; the error holds no secret. */
+  readonly credentialFailed?: (target: Target, error: CredentialError) => void;
   /** The Txn-Token for this request. Null is a failure: a target of the trust domain is never called without one. */
   readonly txnToken: (call: Admitted, target: Target, sent: SentRequest) => string | null | Promise<string | null>;
   readonly clock: Clock;
@@ -73,15 +77,16 @@ export class Upstream {
       });
       return { failed: attempt(null, 'protocol', false), denial };
     }
-    let own: Readonly<Record<string, string>>;
+    let headers: Readonly<Record<string, string>>;
+    let granted: Granted;
     try {
-      own = await this.#ownHeaders(call, target, { method, path, body }, span);
-    } catch {
-      // The fault's text may hold a key; its name is all that is kept.
-      const denial = deny('upstream_unavailable', `the credential for target ${target.name} could not be got`);
-      return { failed: attempt(null, 'credential', false), denial };
+      const passing = requestHeaders(outbound.headers, call.resolved.payload.args);
+      headers = { ...passing, ...(await this.#ownHeaders(call, target, { method, path, body }, span)) };
+      granted = await this.#granted(call, target, { url, method, headers, body });
+      headers = sendable({ ...headers, ...granted.headers });
+    } catch (fault) {
+      return { failed: attempt(null, 'credential', false), denial: this.#noCredential(fault, call, target) };
     }
-    const headers = { ...requestHeaders(outbound.headers, call.resolved.payload.args), ...own };
 
     try {
       const answer = await dialer.send({
@@ -91,7 +96,9 @@ export class Upstream {
         body,
         signal: call.abort.signal,
         timeoutMs: target.timeoutMs,
+        ...(granted.identity === undefined ? {} : { identity: granted.identity }),
       });
+      granted.answered?.(answer.status);
       const coding = answer.headers['content-encoding'];
       if (!canDecode(coding)) {
         answer.close();
@@ -106,31 +113,51 @@ export class Upstream {
     }
   }
 
-  /** What the gate itself says; wins over whatever the request brought along. Throws where a credential is missing. */
+  /** What the gate itself says; wins over whatever the request brought along. Throws where there is no Txn-Token. */
   async #ownHeaders(
     call: Admitted,
     target: Target,
     sent: SentRequest,
     span: AttemptSpan,
   ): Promise<Record<string, string>> {
-    const { credentials, txnToken } = this.#options;
+    const { txnToken } = this.#options;
     const headers: Record<string, string> = { 'user-agent': 'tollgate', 'accept-encoding': 'identity' };
-    if (target.credential !== null) {
-      const credential = credentials.get(target.credential);
-      if (credential === undefined) throw new Error(`there is no credential ${target.credential}`);
-      Object.assign(headers, await credential.headers(target));
-    }
     if (target.txnToken) {
       const token = await txnToken(call, target, sent);
       if (token === null) throw new Error('there is no Txn-Token');
       headers['txn-token'] = token;
       headers['x-request-id'] = call.requestId;
     }
-    Object.assign(headers, traceOf(call, span));
-    for (const [name, value] of Object.entries(headers)) {
-      if (!isHeader(name, value)) throw new Error(`the header ${name} cannot be sent`);
-    }
-    return headers;
+    return Object.assign(headers, traceOf(call, span));
+  }
+
+  /** Asked last, because a credential may sign all the rest. */
+  async #granted(call: Admitted, target: Target, request: { readonly url: string } & SentParts): Promise<Granted> {
+    if (target.credential === null) return { headers: {} };
+    const credential = this.#options.credentials.get(target.credential);
+    if (credential === undefined) throw new Error(`there is no credential ${target.credential}`);
+    const { id: taskId, agent, subject, purpose } = call.task.record;
+    return await credential.grant({
+      ...request,
+      behalf: { taskId, agent, subject, purpose },
+      signal: call.abort.signal,
+    });
+  }
+
+  /** The fault's text may hold a key: nothing of it is told. */
+  #noCredential(fault: unknown, call: Admitted, target: Target): Denial {
+    const reason: unknown = call.abort.signal.reason;
+    if (call.abort.signal.aborted && isDenial(reason)) return reason;
+    const error = fault instanceof CredentialError ? fault : undefined;
+    if (error !== undefined) this.#options.credentialFailed?.(target, error);
+    const message = `the credential for target ${target.name} could not be got`;
+    return deny('upstream_unavailable', message, {
+      reasons: [
+        { code: 'credential', message: 'Nothing was sent; what the gate shows to the target is not to be had.' },
+      ],
+      // What does not fit into the credential does not fit next time.
+      ...(error?.failure === 'unfit' ? { retryable: false } : {}),
+    });
   }
 
   #denial(error: DialError, call: Admitted, target: Target): Denial {
@@ -138,6 +165,14 @@ export class Upstream {
     if (error.kind === 'aborted' && isDenial(reason)) return reason;
     return denialOfFault(error, target);
   }
+}
+
+/** Throws where a header would not arrive as it stands. */
+function sendable(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  for (const [name, value] of Object.entries(headers)) {
+    if (!isHeader(name, value)) throw new Error(`the header ${name} cannot be sent`);
+  }
+  return headers;
 }
 
 /** Our trace inside the trust domain; a fresh one towards outsiders, so that they learn no ids (W3C Trace Context). */

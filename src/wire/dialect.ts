@@ -15,6 +15,8 @@ export interface RawRequest {
   readonly query: string;
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
   readonly body: Buffer;
+  /** Base64url SHA-256 of the client's TLS certificate in DER, once its holder proved it; absent without one. */
+  readonly certificate?: string;
 }
 
 export interface EncodedDenial {

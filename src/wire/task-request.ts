@@ -1,12 +1,12 @@
 /**
  * Reads the bodies of the gate's own task routes: unknown in, typed out. A field that is not known is refused, and so
- * is one whose meaning is not there yet (`plan`, a subject's own token): to ignore it would give an agent more than
- * it asked for.
+ * is one whose meaning is not there yet (`plan`): to ignore it would give an agent more than it asked for. A subject's
+ * own token is taken out of the body here, and belongs in no record of it.
  */
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import Type from 'typebox';
 import type { Json, JsonObject, ProposedCall, Spending } from '../call.ts';
-import { type Denial, deny, type Reason } from '../denial.ts';
+import { type Denial, deny, isDenial, type Reason } from '../denial.ts';
 import { parseJson } from './json.ts';
 import { microUsdFromUsd } from './money.ts';
 import { child, pointerTokens } from './pointer.ts';
@@ -28,26 +28,44 @@ const budget = Type.Object(
   { additionalProperties: false },
 );
 
+const tools = Type.Optional(Type.Array(Type.String({ minLength: 1, maxLength: 256 }), { maxItems: 1000 }));
+const ttlSeconds = Type.Optional(Type.Integer({ minimum: 1 }));
+
 const taskBody = Type.Object(
   {
     purpose: Type.String({ pattern: '^[A-Za-z0-9_.:-]{1,128}$' }),
     subject: Type.Optional(
       Type.Object(
         {
-          id: Type.String({ pattern: plainText }),
+          token: Type.Optional(Type.String({ minLength: 1, maxLength: 16_384 })),
+          id: Type.Optional(Type.String({ pattern: plainText })),
           type: Type.Optional(Type.String({ pattern: '^[a-z0-9_]{1,64}$' })),
         },
         { additionalProperties: false },
       ),
     ),
-    tools: Type.Optional(Type.Array(Type.String({ minLength: 1, maxLength: 256 }), { maxItems: 1000 })),
+    tools,
     budget: Type.Optional(budget),
-    ttl_seconds: Type.Optional(Type.Integer({ minimum: 1 })),
+    ttl_seconds: ttlSeconds,
     labels: Type.Optional(
       Type.Record(Type.String({ pattern: '^[A-Za-z0-9_.-]{1,64}$' }), Type.String({ maxLength: 256 }), {
         maxProperties: 32,
         additionalProperties: false,
       }),
+    ),
+  },
+  { additionalProperties: false },
+);
+
+const tokenBody = Type.Object(
+  {
+    tools,
+    ttl_seconds: ttlSeconds,
+    for: Type.Optional(
+      Type.Object(
+        { agent: Type.String({ pattern: plainText }), issuer: Type.String({ pattern: '^[a-z0-9_-]{1,64}$' }) },
+        { additionalProperties: false },
+      ),
     ),
   },
   { additionalProperties: false },
@@ -73,14 +91,26 @@ const thoughtsBody = Type.Object(
   { additionalProperties: false },
 );
 
+/** On whose behalf: by a token of theirs, to be verified, or as the agent says. */
+export type NamedSubject = { readonly token: string } | { readonly id: string; readonly type: string };
+
 /** What an agent asks for when it opens a task; null or absent is "not said". */
 export interface TaskRequestBody {
   readonly purpose: string;
-  readonly subject: { readonly id: string; readonly type: string } | null;
+  readonly subject: NamedSubject | null;
   readonly tools: readonly string[] | null;
   readonly budget: Partial<Spending>;
   readonly ttlSeconds: number | null;
   readonly labels: JsonObject;
+}
+
+/** What an agent asks for with another token of a task. */
+export interface TokenRequestBody {
+  /** What the token is to be narrowed to; null for all that there is. */
+  readonly tools: readonly string[] | null;
+  readonly ttlSeconds: number | null;
+  /** The agent that the token is handed to: then it is a delegation token. `issuer` is a name in tollgate.yaml. */
+  readonly delegate: { readonly agent: string; readonly issuer: string } | null;
 }
 
 export interface ThoughtsBody {
@@ -90,13 +120,13 @@ export interface ThoughtsBody {
 
 const notYet: Readonly<Record<string, string>> = {
   '/plan': 'plans are not supported; leave it out, and name the tools the task needs',
-  '/subject/token': 'no issuer of subjects is configured; name the subject by id and type',
 };
 
 /** The readers of the task routes; the schemas are compiled once, when the server is built. */
 export class TaskRequests {
   readonly #ajv = new Ajv2020({ allErrors: true, strict: false });
   readonly #task = this.#ajv.compile<Type.Static<typeof taskBody>>(taskBody);
+  readonly #token = this.#ajv.compile<Type.Static<typeof tokenBody>>(tokenBody);
   readonly #thoughts = this.#ajv.compile<Type.Static<typeof thoughtsBody>>(thoughtsBody);
 
   /** The body of `POST /tasks`. Denies 400 where it is not JSON, 422 where it is not this document. */
@@ -112,14 +142,13 @@ export class TaskRequests {
     const { purpose, subject, tools, budget: asked = {}, ttl_seconds, labels } = body;
     const costMicroUsd = asked.cost_usd === undefined ? undefined : microUsdFromUsd(asked.cost_usd);
     if (asked.cost_usd !== undefined && costMicroUsd === undefined) {
-      const message = 'expected US dollars with at most six decimals';
-      return deny('args_invalid', 'The task request is not valid.', {
-        reasons: [{ code: 'invalid', message, path: '/budget/cost_usd' }],
-      });
+      return invalidAt('/budget/cost_usd', 'expected US dollars with at most six decimals');
     }
+    const named = subject === undefined ? null : namedSubject(subject);
+    if (isDenial(named)) return named;
     return {
       purpose,
-      subject: subject === undefined ? null : { id: subject.id, type: subject.type ?? 'customer' },
+      subject: named,
       tools: tools ?? null,
       budget: {
         ...(asked.tokens === undefined ? {} : { tokens: asked.tokens }),
@@ -130,6 +159,15 @@ export class TaskRequests {
       ttlSeconds: ttl_seconds ?? null,
       labels: labels ?? {},
     };
+  }
+
+  /** The body of `POST /tasks/{id}/token`; none at all asks for a token like the last one. Denies as `task` does. */
+  token(bytes: Buffer): TokenRequestBody | Denial {
+    const read = bytes.length === 0 ? { value: {} } : parseJson(bytes);
+    if ('fault' in read) return notJson(read.fault.message);
+    const body: unknown = read.value;
+    if (!this.#token(body)) return invalid(this.#token.errors ?? []);
+    return { tools: body.tools ?? null, ttlSeconds: body.ttl_seconds ?? null, delegate: body.for ?? null };
   }
 
   /** The body of `POST /tasks/{id}/thoughts`. Denies as `task` does. */
@@ -145,6 +183,20 @@ export class TaskRequests {
     }));
     return { text: text ?? '', proposals };
   }
+}
+
+function namedSubject(subject: { token?: string; id?: string; type?: string }): NamedSubject | Denial {
+  const { token, id, type } = subject;
+  if (token === undefined) {
+    return id === undefined ? invalidAt('/subject', 'expected a token, or an id') : { id, type: type ?? 'customer' };
+  }
+  // Which of the two was meant is not for the gate to guess.
+  if (id !== undefined || type !== undefined) return invalidAt('/subject', 'expected a token or an id, not both');
+  return { token };
+}
+
+function invalidAt(path: string, message: string): Denial {
+  return deny('args_invalid', 'The task request is not valid.', { reasons: [{ code: 'invalid', message, path }] });
 }
 
 /** Names that could be data do not stand in pointers (see segments.ts): reasons are recorded for ever. */

@@ -110,7 +110,7 @@ function run(t: TestContext, line: string, cwd: string): void {
   const { PATH, HOME } = process.env;
   const node = dirname(process.execPath);
   const env = { PATH: `${node}:${PATH}`, HOME, npm_config_prefer_offline: 'true', npm_config_update_notifier: 'false' };
-  const { status, stdout, stderr } = spawnSync('sh', ['-c', line], { cwd, env, encoding: 'utf8', timeout: 50_000 });
+  const { status, stdout, stderr } = spawnSync('sh', ['-c', line], { cwd, env, encoding: 'utf8', timeout: 120_000 });
   assert.equal(status, 0, `RUN ${line}\n${stdout}${stderr}`);
   t.diagnostic(`RUN ${line}`);
 }

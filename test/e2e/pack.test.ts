@@ -8,6 +8,9 @@ import { cp, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/pro
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { test } from 'node:test';
+import { newId, systemClock } from '../../src/clock.ts';
+import { GateKeys } from '../../src/identity/keys.ts';
+import { sentDigest, TxnTokens } from '../../src/identity/txn-token.ts';
 import { part, partPath } from '../parts.ts';
 
 const root = resolve(import.meta.dirname, '../..');
@@ -57,7 +60,7 @@ const config = {
 };
 
 test(
-  '[cli.packed] the package, installed in a fresh folder, checks, starts, is ready, and stops',
+  '[cli.packed] [identity.verifier-alone] the package, installed in a fresh folder, checks, starts, is ready, stops, and verifies',
   options,
   async () => {
     const scratch = await mkdtemp(join(tmpdir(), 'tollgate-pack-'));
@@ -94,6 +97,7 @@ test(
       assert.equal(checked.code, 0, checked.out);
       assert.match(checked.out, /tollgate\.yaml: good/);
       await startAndStop(fresh, there.env);
+      await verifiesToken(fresh, scratch);
       const verified = await run('npx', ['tollgate', 'audit', 'verify', '--config', 'tollgate.yaml'], there);
       assert.equal(verified.code, 0, verified.out);
     } finally {
@@ -101,6 +105,87 @@ test(
     }
   },
 );
+
+/** Writes down what is loaded with the verifier, then asks it twice about the same token. */
+const askingScript = `
+import { registerHooks } from 'node:module';
+const loaded = [];
+registerHooks({ load: (url, context, next) => (loaded.push(url), next(url, context)) });
+const { createTxnTokenVerifier, isRefusal } = await import('tollgate/verify');
+const { jwks, issuer, trustDomain, token, request } = JSON.parse(process.argv[2]);
+const verifier = createTxnTokenVerifier({ jwks, issuer, trustDomain });
+const ask = () => verifier.verify(token, { ...request, body: Buffer.from(request.body) });
+const [first, second] = [await ask(), await ask()];
+const deep = await import('tollgate/dist/main.js').catch((error) => error.code);
+console.log(JSON.stringify({ loaded, first, second: isRefusal(second) && second.reason, deep }));
+`;
+
+/** What a service in TypeScript writes; it is only compiled. */
+const typedService = `
+import {
+  createTxnTokenVerifier, isRefusal, rawBodyOf, type ReceivedRequest, type RefusalReason, type Transaction, type TxnMemory,
+  txnTokenOf,
+} from 'tollgate/verify';
+import { createServer } from 'node:http';
+const memory: TxnMemory = { use: async (txn, notAfterMs) => (txn === String(notAfterMs) ? 'used' : 'fresh') };
+const jwks = { uri: 'https://gate.test/.well-known/jwks.json' };
+const verifier = createTxnTokenVerifier({ jwks, issuer: 'https://gate.test', trustDomain: 'example.test', memory });
+createServer(async (message, response) => {
+  const { method = '', url = '' } = message;
+  const received: ReceivedRequest = { method, pathWithQuery: url, body: await rawBodyOf(message, 9), operation: 'a.b' };
+  const txn = await verifier.verify(txnTokenOf(message), received);
+  const reason: RefusalReason | undefined = isRefusal(txn) ? txn.reason : undefined;
+  const known: Transaction | undefined = isRefusal(txn) ? undefined : txn;
+  response.end(reason ?? known?.actors.join());
+});
+// @ts-expect-error an operation must be asked for
+void verifier.verify('', { method: 'GET', pathWithQuery: '/', body: null });
+`;
+
+async function verifiesToken(fresh: string, scratch: string): Promise<void> {
+  const clock = systemClock();
+  await using keys = new GateKeys({ dataDir: join(scratch, 'gate'), gatewayId: 'gw', clock });
+  await keys.open();
+  const [issuer, trustDomain] = ['https://gate.test', 'example.test'];
+  const gateway = { id: 'gw', cloud: 'local', region: 'local' };
+  const tokens = new TxnTokens({ keys, trustDomain, publicUrl: issuer, gateway, clock });
+  const taskId = newId(clock, 'task');
+  const request = { method: 'POST', pathWithQuery: '/refunds', body: '{}', operation: 'refunds.create_refund' };
+  const token = await tokens.mint({
+    callId: newId(clock, 'call'),
+    subject: null,
+    agent: { id: 'a', issuer: 'i', tenant: 't', cloud: 'local', claims: {}, actors: [], verifiedAtMs: clock.nowMs() },
+    operation: request.operation,
+    taskId,
+    rootTaskId: taskId,
+    purpose: 'test',
+    sentDigest: sentDigest(request.method, request.pathWithQuery, Buffer.from(request.body)),
+  });
+  await writeFile(join(fresh, 'ask.mjs'), askingScript);
+  const asked = JSON.stringify({ jwks: { document: keys.jwks() }, issuer, trustDomain, token, request });
+  const ran = await run(process.execPath, ['ask.mjs', asked], { cwd: fresh, env });
+  assert.equal(ran.code, 0, ran.out);
+  const said = JSON.parse(ran.out) as { loaded: string[]; first: object; second: string; deep: string };
+  assert.deepEqual(
+    [(said.first as { taskId?: string }).taskId, said.second, said.deep],
+    [taskId, 'token_replayed', 'ERR_PACKAGE_PATH_NOT_EXPORTED'],
+  );
+  const files = said.loaded.filter((url) => !url.startsWith('node:'));
+  assert.ok(files.length > 5, files.join());
+  const own = /\/node_modules\/tollgate\/dist\/(?:clock|identity\/[a-z-]+)\.js$/;
+  assert.deepEqual(
+    files.filter((url) => !own.test(url)),
+    [],
+  );
+
+  await writeFile(join(fresh, 'service.mts'), typedService);
+  const flags = ['--noEmit', '--strict', '--exactOptionalPropertyTypes', '--skipLibCheck', 'false'];
+  const target = ['--module', 'nodenext', '--target', 'es2022', '--types', 'node'];
+  const roots = ['--typeRoots', join(root, 'node_modules', '@types')];
+  const tsc = join(root, 'node_modules', '.bin', 'tsc');
+  const typed = await run(tsc, [...flags, ...target, ...roots, 'service.mts'], { cwd: fresh, env });
+  assert.equal(typed.code, 0, typed.out);
+}
 
 /** Runs what `npx tollgate` resolves to: npx itself does not pass a signal on that comes to it alone. */
 async function startAndStop(folder: string, surroundings: NodeJS.ProcessEnv): Promise<void> {

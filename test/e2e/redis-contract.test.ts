@@ -4,6 +4,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { systemClock } from '../../src/clock.ts';
 import { RedisStore } from '../../src/store/backends/redis.ts';
 import { storeContract } from '../contract/store.ts';
+import { storeIndexContract } from '../contract/store-index.ts';
 import { RedisServer } from '../fakes/redis-server.ts';
 import { part } from '../parts.ts';
 
@@ -21,23 +22,20 @@ after(async () => {
   await cluster?.[Symbol.asyncDispose]();
 });
 
-storeContract(
-  'redis',
-  () => ({
-    store: new RedisStore({ kind: 'redis', url: `${single?.url}`, command_timeout_ms: 500 }, { clock }),
-    wait: (ms) => wait(ms),
-  }),
-  options,
-);
+const onOneServer = () => ({
+  store: new RedisStore({ kind: 'redis', url: `${single?.url}`, command_timeout_ms: 500 }, { clock }),
+  wait: (ms: number) => wait(ms),
+});
 
-storeContract(
-  'redis cluster',
-  () => ({
-    store: new RedisStore(
-      { kind: 'redis', cluster: { nodes: [`127.0.0.1:${cluster?.port}`] }, command_timeout_ms: 500 },
-      { clock },
-    ),
-    wait: (ms) => wait(ms),
-  }),
-  options,
-);
+const onACluster = () => ({
+  store: new RedisStore(
+    { kind: 'redis', cluster: { nodes: [`127.0.0.1:${cluster?.port}`] }, command_timeout_ms: 500 },
+    { clock },
+  ),
+  wait: (ms: number) => wait(ms),
+});
+
+for (const contract of [storeContract, storeIndexContract]) {
+  contract('redis', onOneServer, options);
+  contract('redis cluster', onACluster, options);
+}

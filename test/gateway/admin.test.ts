@@ -221,8 +221,17 @@ describe('the admin plane', options, () => {
     assert.equal((await world.admin(`${path}?kind=nothing`)).status, 422);
     assert.equal((await world.admin(path, { method: 'DELETE' })).status, 200);
     assert.deepEqual((await read()).payloads, []);
-    const [erased] = await world.events({ task: task.id, type: 'admin' });
-    assert.equal(erased?.operation, 'audit.erase');
+    const done = (await world.events({ task: task.id, type: 'admin' })).map(({ operation, status }) => [
+      operation,
+      status,
+    ]);
+    assert.deepEqual(done, [
+      ['audit.payloads', 200],
+      ['audit.payloads', 200],
+      ['audit.payloads', 422],
+      ['audit.erase', 200],
+      ['audit.payloads', 200],
+    ]);
     assert.equal((await verifyStore({ dataDir: world.gate.dataDir })).ok, true);
   });
 });

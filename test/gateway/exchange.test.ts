@@ -2,49 +2,21 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { part } from '../parts.ts';
+import { accessToken, details, exchange as exchangeAt, jwt, partOf as partFor } from './exchange-form.ts';
 import { World } from './world.ts';
 
 const options = part('opa');
-const grant = 'urn:ietf:params:oauth:grant-type:token-exchange';
-const jwt = 'urn:ietf:params:oauth:token-type:jwt';
-const accessToken = 'urn:ietf:params:oauth:token-type:access_token';
-
-interface Answer {
-  readonly access_token: string;
-  readonly task_id: string;
-  readonly scope: string;
-  readonly issued_token_type: string;
-  readonly expires_in: number;
-  readonly error?: string;
-  readonly code?: string;
-  readonly reasons?: readonly { readonly code: string }[];
-}
-
 let world: World;
 before(async () => {
   if (options.skip === undefined) world = await World.open();
 });
 after(async () => world?.[Symbol.asyncDispose]());
 
-async function exchange(form: Record<string, string>): Promise<{ status: number; answer: Answer }> {
-  const response = await fetch(`${world.gate.url}/oauth/token`, {
-    method: 'POST',
-    body: new URLSearchParams({ grant_type: grant, ...form }),
-  });
-  return { status: response.status, answer: (await response.json()) as Answer };
-}
-
-const details = (task: Record<string, unknown>) =>
-  JSON.stringify([{ type: 'tollgate_task', purpose: 'test', ...task }]);
+const exchange = (form: Record<string, string>) => exchangeAt(world, form);
 
 /** The form by which `agent` gets a part of the task of `token`. */
-const partOf = (token: string, agent: string, task: Record<string, unknown> = {}) => ({
-  subject_token: token,
-  subject_token_type: accessToken,
-  actor_token: world.issuer.token(agent),
-  actor_token_type: jwt,
-  authorization_details: details(task),
-});
+const partOf = (token: string, agent: string, task: Record<string, unknown> = {}) =>
+  partFor(token, world.issuer.token(agent), task);
 
 test('a workload token alone is exchanged for a task token', options, async () => {
   const { status, answer } = await exchange({
@@ -91,7 +63,7 @@ test('who kills a task kills its parts', options, async () => {
   await world.fetch(`/tasks/${whole.id}/kill`, whole.token, { method: 'POST' });
   world.orders.received.length = 0;
   const refused = await world.fetch('/tools/orders/orders/O-1', answer.access_token);
-  assert.deepEqual([refused.status, ((await refused.json()) as Answer).code], [403, 'task_killed']);
+  assert.deepEqual([refused.status, ((await refused.json()) as { code: string }).code], [403, 'task_killed']);
   assert.equal(world.orders.received.length, 0);
 });
 
@@ -123,6 +95,7 @@ test('parts are nested to a bound', options, async () => {
 
 test('what cannot be exchanged is an OAuth error that names the fault', options, async () => {
   const whole = await world.task({ subject: { id: 'C-1' } });
+  const other = await world.task();
   const good = partOf(whole.token, 'legal-risk');
   const rows: [string, Record<string, string>, number, string][] = [
     ['another grant', { ...good, grant_type: 'client_credentials' }, 400, 'unsupported_grant_type'],
@@ -153,7 +126,8 @@ test('what cannot be exchanged is an OAuth error that names the fault', options,
       'unauthorized_client',
     ],
     ['an actor that is nobody', { ...good, actor_token: 'x.y.z' }, 401, 'invalid_client'],
-    ['a task token as the actor', { ...good, actor_token: whole.token }, 401, 'invalid_client'],
+    ['a task token as the actor', { ...good, actor_token: other.token }, 401, 'invalid_client'],
+    ['one token for both', { ...good, actor_token: whole.token }, 400, 'invalid_request'],
     ['a task token alone', { subject_token: whole.token, subject_token_type: accessToken }, 400, 'invalid_request'],
   ];
   for (const [what, form, status, error] of rows) {

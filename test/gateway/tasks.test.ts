@@ -4,6 +4,7 @@ import { after, before, beforeEach, describe, test } from 'node:test';
 import { systemClock } from '../../src/clock.ts';
 import { part } from '../parts.ts';
 import { chatReply } from './chat.ts';
+import { accessToken, actorOf, exchange, subjectOf } from './exchange-form.ts';
 import { World } from './world.ts';
 
 const options = part('opa');
@@ -146,6 +147,10 @@ describe('tasks', options, () => {
       const workload = world.issuer.token('coordinator', { exp: Math.floor(Date.now() / 1000) + 400 });
       assert.equal(await answerOf(world.fetch(`/tasks/${short.id}`, workload)), '200 expired');
       assert.equal(await answerOf(post(`/tasks/${short.id}/token`, workload)), '403 task_expired');
+      const late = await exchange(world, { ...subjectOf(short.token, accessToken), ...actorOf(workload) });
+      const { error, reasons } = late.answer;
+      assert.deepEqual([late.status, error], [400, 'invalid_grant']);
+      assert.deepEqual([reasons?.[0]?.code, reasons?.[0]?.path], ['token_expired', '/subject_token']);
     } finally {
       skewMs = 0;
     }

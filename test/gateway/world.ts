@@ -17,13 +17,15 @@ import { FakeUpstream } from '../fakes/upstream.ts';
 import { chatReply } from './chat.ts';
 
 export interface WorldOptions {
-  /** Goes over the configuration, section by section. */
-  readonly config?: Record<string, Record<string, unknown>>;
+  /** Goes over the configuration, section by section; a list takes the place of the section. */
+  readonly config?: Record<string, Record<string, unknown> | readonly unknown[]>;
   readonly alterRooms?: (rooms: Rooms) => Rooms;
   /** Further targets of the model route. */
   readonly modelTargets?: readonly Record<string, unknown>[];
   /** Goes over the first target of both routes. */
   readonly target?: Record<string, unknown>;
+  /** Goes over the issuer, and over the rows of the two routes. */
+  readonly rows?: Partial<Record<'issuer' | 'gpt' | 'orders', Record<string, unknown>>>;
   readonly clock?: Clock;
   /** Gets every line as the log of a gate would, besides `logs`. */
   readonly log?: Log;
@@ -122,6 +124,7 @@ export class World implements AsyncDisposable {
           agent: 'claims.sub',
           tenant: 'claims.tid',
           cloud: 'azure',
+          ...options.rows?.issuer,
         },
       ],
       credentials: { key: { kind: 'header', name: 'x-service-key', value: 'the-key-of-the-gate' } },
@@ -142,6 +145,7 @@ export class World implements AsyncDisposable {
             },
             ...(options.modelTargets ?? []),
           ],
+          ...options.rows?.gpt,
         },
         {
           name: 'orders',
@@ -149,11 +153,12 @@ export class World implements AsyncDisposable {
           openapi: './orders.json',
           operations: { create_refund: { remember: ['body.amount_cents'] } },
           targets: [{ ...target, name: 'one', url: orders.url, credential: 'key' }],
+          ...options.rows?.orders,
         },
       ],
     };
     for (const [section, values] of Object.entries(options.config ?? {}))
-      base[section] = { ...(base[section] as object), ...values };
+      base[section] = Array.isArray(values) ? values : { ...(base[section] as object), ...values };
     await writeFile(join(directory, 'orders.json'), JSON.stringify(openapi));
     await writeFile(configFile, JSON.stringify(base));
     const logs: string[] = [];

@@ -6,11 +6,13 @@
  */
 import type { Json } from '../../call.ts';
 import type { Clock } from '../../clock.ts';
+import { assertMember, assertRange } from '../amounts.ts';
 import { ExpiryQueue } from '../expiry.ts';
 import {
   type Amounts,
   type Balance,
   type CompareAndSetResult,
+  type IndexRange,
   type ReserveResult,
   type Scope,
   type SettleResult,
@@ -20,16 +22,20 @@ import {
   type Versioned,
 } from '../store.ts';
 import { Ledger, type LedgerMaxima } from './ledger.ts';
+import { MemoryIndexes } from './memory-index.ts';
 
 export interface MemoryStoreMaxima extends LedgerMaxima {
   /** Records at once. */
   readonly records: number;
+  /** Members of one index at once. */
+  readonly members: number;
   /** Subscriptions at once, over all channels. */
   readonly subscriptions: number;
 }
 
 export const memoryStoreMaxima: MemoryStoreMaxima = {
   records: 200_000,
+  members: 200_000,
   subscriptions: 10_000,
   counters: 200_000,
   reservations: 200_000,
@@ -56,6 +62,7 @@ export class MemoryStore implements Store {
   readonly #records = new Map<string, Record_>();
   readonly #recordsDue = new ExpiryQueue<string>();
   readonly #ledger: Ledger;
+  readonly #indexes: MemoryIndexes;
   readonly #channels = new Map<string, Set<{ readonly listener: Listener }>>();
   #subscriptions = 0;
   #open = false;
@@ -65,6 +72,7 @@ export class MemoryStore implements Store {
     this.#maxima = { ...memoryStoreMaxima, ...parts.maxima };
     this.#onListenerFault = parts.onListenerFault ?? (() => {});
     this.#ledger = new Ledger(this.#maxima);
+    this.#indexes = new MemoryIndexes(this.#maxima.members);
   }
 
   async open(): Promise<void> {
@@ -115,6 +123,22 @@ export class MemoryStore implements Store {
   async balance(keys: readonly string[]): Promise<readonly Balance[]> {
     this.#tick();
     return keys.map((key) => this.#ledger.balance(key));
+  }
+
+  async indexAdd(key: string, member: string, ttlMs: number): Promise<void> {
+    assertMember(member);
+    const nowMs = this.#tick();
+    this.#indexes.add(key, member, nowMs + ttlMs, nowMs);
+  }
+
+  async indexRemove(key: string, member: string): Promise<void> {
+    assertMember(member);
+    this.#indexes.remove(key, member, this.#tick());
+  }
+
+  async indexRange(key: string, range: IndexRange): Promise<readonly string[]> {
+    assertRange(range);
+    return this.#indexes.range(key, range, this.#tick());
   }
 
   async publish(channel: string, message: Json): Promise<void> {

@@ -27,6 +27,13 @@ export function counterKey(tenant: string, key: string): string {
   return `${tenant}@counter${key.slice(tenant.length)}`;
 }
 
+/** The two sorted sets of the index `key`, in one slot. */
+export function indexKeys(key: string): readonly [string, string] {
+  const tenant = tenantOf([key]);
+  const rest = key.slice(tenant.length);
+  return [`${tenant}@index${rest}`, `${tenant}@index-due${rest}`];
+}
+
 /** `[[counter, ttl, [dimension, limit, …]], …]`. */
 export function scopesText(tenant: string, scopes: readonly Scope[]): string {
   return JSON.stringify(

@@ -13,6 +13,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Commands } from './redis-connection.ts';
+import { indexAdd, indexRange, indexRemove } from './redis-index.ts';
 
 /** Lapsed reservations that one script takes back at most; a reserve adds one, so a backlog always shrinks. */
 const sweptMax = 64;
@@ -204,6 +205,9 @@ export interface Scripts {
   readonly settle: Script;
   readonly balance: Script;
   readonly compareAndSet: Script;
+  readonly indexAdd: Script;
+  readonly indexRemove: Script;
+  readonly indexRange: Script;
 }
 
 /** The scripts with the names that the server knows them by. */
@@ -215,6 +219,9 @@ export function scripts(): Scripts {
     settle: named(settle),
     balance: named(balance),
     compareAndSet: named(compareAndSet),
+    indexAdd: named(indexAdd),
+    indexRemove: named(indexRemove),
+    indexRange: named(indexRange),
   };
 }
 

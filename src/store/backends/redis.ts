@@ -6,12 +6,13 @@
 import assert from 'node:assert/strict';
 import type { Json } from '../../call.ts';
 import type { Clock } from '../../clock.ts';
-import { assertAmounts, assertScopes } from '../amounts.ts';
+import { assertAmounts, assertMember, assertRange, assertScopes } from '../amounts.ts';
 import type { RedisStoreConfig } from '../section.ts';
 import {
   type Amounts,
   type Balance,
   type CompareAndSetResult,
+  type IndexRange,
   type ReserveResult,
   type Scope,
   type SettleResult,
@@ -28,6 +29,7 @@ import {
   balancesOf,
   type Counter,
   counterKey,
+  indexKeys,
   recordOf,
   recordText,
   scopesText,
@@ -194,6 +196,22 @@ export class RedisStore implements Store {
     });
     await Promise.all(asked);
     return keys.map((key) => found.get(key) ?? { spent: {}, reserved: {} });
+  }
+
+  async indexAdd(key: string, member: string, ttlMs: number): Promise<void> {
+    assertMember(member);
+    await this.#run(this.#scripts.indexAdd, indexKeys(key), [member, wholeMs(ttlMs)]);
+  }
+
+  async indexRemove(key: string, member: string): Promise<void> {
+    assertMember(member);
+    await this.#run(this.#scripts.indexRemove, indexKeys(key), [member]);
+  }
+
+  async indexRange(key: string, range: IndexRange): Promise<readonly string[]> {
+    assertRange(range);
+    const upTo = range.below === undefined ? '+' : `(${range.below}`;
+    return (await this.#run(this.#scripts.indexRange, indexKeys(key), [upTo, range.limit])) as string[];
   }
 
   async publish(channel: string, message: Json): Promise<void> {

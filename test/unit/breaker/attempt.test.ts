@@ -46,3 +46,8 @@ test('what the client or a kill took away does not either', async () => {
   assert.ok(!(await opensAfter(answered(500), true)));
   assert.ok(!(await opensAfter(failed('upstream_error'), true)));
 });
+
+test('a credential that is not to be had does not either: it may be one task that its cloud refuses', async () => {
+  const failedBefore = { ...failed('upstream_unavailable'), failed: { ...attempt, error: 'credential', sent: false } };
+  assert.ok(!(await opensAfter(failedBefore)));
+});

@@ -41,9 +41,18 @@ async function fileOf(name: string, text: string): Promise<string> {
 test('--help names every command, the first steps and the exit codes, and each command has a help of its own', async () => {
   const { code, out, err } = await tollgate('--help');
   assert.deepEqual([code, err], [0, '']);
-  for (const text of ['start', 'check', 'audit verify', 'First steps', 'Exit codes'])
+  const commands = [
+    ...[['start'], ['check'], ['audit', 'verify'], ['task', 'ls'], ['task', 'show'], ['task', 'kill']],
+    ...[
+      ['agent', 'suspend'],
+      ['agent', 'resume'],
+      ['agent', 'ls'],
+      ['keys', 'ls'],
+      ['keys', 'rotate'],
+    ],
+  ];
+  for (const text of [...commands.map((words) => words.join(' ')), 'First steps', 'Exit codes'])
     assert.ok(out.includes(text), text);
-  const commands = [['start'], ['check'], ['audit', 'verify']];
   const helps = await Promise.all(commands.map((command) => tollgate(...command, '--help')));
   for (const [index, help] of helps.entries()) {
     assert.equal(help.code, 0);

@@ -8,7 +8,8 @@ const tls = { cert: '/a.crt', key: '/a.key', client: 'none', min_version: 'TLSv1
 /** Only what is looked at; the rest of a configuration passes through. */
 function config(gateway: object = {}, sections: object = {}): Config {
   const whole = {
-    gateway: { id: 'one', listen: '127.0.0.1:1', data_dir: '/d', ...gateway },
+    gateway: { id: 'one', listen: '127.0.0.1:1', data_dir: '/d', admin_hosts: [], ...gateway },
+    keys: { source: 'files' },
     limits: { header_bytes: 1, store_lost_ms: 1, body_bytes: 1 },
     ...{ store: { kind: 'memory' }, audit: { sign_every: 1 }, telemetry: { log: 'info' }, routes: ['a'] },
     ...sections,
@@ -19,13 +20,19 @@ function config(gateway: object = {}, sections: object = {}): Config {
 test('what can change is taken over, what cannot keeps its running value and is named', () => {
   const wanted = config(
     { id: 'two', data_dir: '/e' },
-    { limits: { header_bytes: 2, store_lost_ms: 2, body_bytes: 2 }, audit: { sign_every: 2 }, routes: ['b'] },
+    {
+      limits: { header_bytes: 2, store_lost_ms: 2, body_bytes: 2 },
+      audit: { sign_every: 2 },
+      keys: { source: 'store' },
+      routes: ['b'],
+    },
   );
   const { config: taken, restart } = withoutRestart(config(), wanted);
   assert.deepEqual(restart.toSorted(), [
     '/audit',
     '/gateway/data_dir',
     '/gateway/id',
+    '/keys',
     '/limits/header_bytes',
     '/limits/store_lost_ms',
   ]);

@@ -51,6 +51,17 @@ for (const [name, reason, change] of rows) {
   });
 }
 
+test('the tolerance ends after its last second', async () => {
+  const reasonsOf = (claims: Record<string, unknown>) => {
+    const draft = control();
+    claim(claims)(draft);
+    return reasonOf(forge(draft));
+  };
+  assert.equal(await reasonsOf({ exp: now - 30, iat: now - 100, nbf: now - 100 }), 'token_expired');
+  assert.equal(await reasonsOf({ nbf: now + 31 }), 'token_not_yet_valid');
+  assert.equal(await reasonsOf({ iat: now + 31 }), 'token_not_yet_valid');
+});
+
 test('no URL that a token names was fetched', () => {
   const known = [...documents.documents.keys()];
   assert.deepEqual(

@@ -1,6 +1,10 @@
 /**
  * The world of the attack table: two issuers that share a kid, an accepted control, and the ways to change one thing.
+ * The issuers really listen, on loopback, so that the same rows can be shown to a whole gate; a verifier in process is
+ * given their documents from memory.
  */
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import type { RefusalReason } from '../../../src/identity/refusal.ts';
 import type { IssuersConfig } from '../../../src/identity/section.ts';
 import { WorkloadVerifier } from '../../../src/identity/workload.ts';
@@ -16,9 +20,21 @@ import {
   rsaPair,
 } from './forge.ts';
 
-export const azure = 'https://login.azure.test/tenant/v2.0';
-export const google = 'https://accounts.google.test';
-export const clock = new ManualClock();
+const server = createServer((request, response) => {
+  const document = documents.documents.get(`http://${request.headers.host}${request.url}`);
+  response.writeHead(document === undefined ? 404 : 200, { 'content-type': 'application/json' });
+  response.end(JSON.stringify(document ?? {}));
+});
+server.unref();
+await new Promise<void>((resolve) => {
+  server.listen(0, '127.0.0.1', resolve);
+});
+const host = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+
+export const azure = `${host}/tenant/v2.0`;
+export const google = `${host}/google`;
+// Rows lie at least a minute from every bound that a slow machine could cross between this line and the last row.
+export const clock = new ManualClock(Math.floor(Date.now() / 1000) * 1000);
 export const now = Math.floor(clock.nowMs() / 1000);
 
 export const rsa = rsaPair();
@@ -30,8 +46,8 @@ export const ec384 = ecPair('P-384');
 export const edwards = edwardsPair();
 
 export const documents = new FakeDocuments({
-  [`${azure}/.well-known/openid-configuration`]: { issuer: azure, jwks_uri: 'https://login.azure.test/keys' },
-  'https://login.azure.test/keys': {
+  [`${azure}/.well-known/openid-configuration`]: { issuer: azure, jwks_uri: `${host}/keys` },
+  [`${host}/keys`]: {
     keys: [
       publicJwk(rsa, { kid: 'k1' }),
       publicJwk(ec, { kid: 'k2' }),
@@ -44,7 +60,7 @@ export const documents = new FakeDocuments({
       publicJwk(rsa, { kid: 'signs-only', key_ops: ['sign'] }),
     ],
   },
-  'https://google.test/keys': { keys: [publicJwk(rsaOfGoogle, { kid: 'k1' })] },
+  [`${host}/google/keys`]: { keys: [publicJwk(rsaOfGoogle, { kid: 'k1' })] },
 });
 
 export const issuers = [
@@ -54,7 +70,7 @@ export const issuers = [
     name: 'google',
     issuer: google,
     audiences: ['https://gate.test'],
-    jwks_uri: 'https://google.test/keys',
+    jwks_uri: `${host}/google/keys`,
     typ: ['JWT'],
     algorithms: ['RS256'],
     tenant: 'acme',

@@ -72,6 +72,9 @@ export class FakeDocuments {
 }
 
 export const issuerDefaults = {
+  kind: 'oidc',
+  conditions: [],
+  binding: 'none',
   algorithms: ['RS256', 'PS256', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'],
   typ: ['JWT', 'at+jwt', 'absent'],
   agent: 'claims.sub',

@@ -4,83 +4,10 @@ import { test } from 'node:test';
 import { isDenial } from '../../../src/denial.ts';
 import { decodeBase64url, parseJsonObject } from '../../../src/identity/strict-json.ts';
 import { createTxnTokenVerifier, isRefusal } from '../../../src/identity/verify.ts';
-import { ManualClock } from '../../fakes/clock.ts';
 import { control, verifier } from './attack-world.ts';
-import { base64url, forge } from './forge.ts';
-import { openGate, publicUrl, request, trustDomain } from './gate.ts';
-
-const pieces = [
-  '.',
-  '..',
-  '=',
-  '+',
-  '/',
-  '\0',
-  '\n',
-  ' ',
-  '"',
-  '{',
-  '}',
-  '[',
-  ']',
-  ':',
-  ',',
-  '\\',
-  '\\u0000',
-  'é',
-  '😀',
-  '\ud800',
-  'null',
-  '1e999',
-  '-0',
-  '"alg":"none"',
-  '"sub":""',
-  '"__proto__":{}',
-  '"exp":1',
-  'AAAA',
-  'eyJ',
-];
-
-class Dice {
-  readonly #clock: ManualClock;
-  constructor(seed: number) {
-    this.#clock = new ManualClock(0, seed);
-  }
-  below(limit: number): number {
-    return this.#clock.randomBytes(4).readUInt32LE() % limit;
-  }
-  of<Item>(items: readonly Item[]): Item {
-    return items[this.below(items.length)] as Item;
-  }
-}
-
-function mutate(text: string, dice: Dice): string {
-  const at = dice.below(text.length + 1);
-  const length = dice.below(8);
-  switch (dice.below(6)) {
-    case 0:
-      return text.slice(0, at) + dice.of(pieces) + text.slice(at);
-    case 1:
-      return text.slice(0, at) + text.slice(at + length);
-    case 2:
-      return text.slice(0, at) + text.slice(at, at + length) + text.slice(at);
-    case 3:
-      return text.slice(0, at) + String.fromCharCode(dice.below(128)) + text.slice(at + 1);
-    case 4:
-      return text.slice(0, at);
-    default:
-      return text.slice(0, at) + dice.of(pieces) + text.slice(at + length);
-  }
-}
-
-/** Changes the token as text, or the JSON inside one of its first two parts. */
-function mutant(token: string, dice: Dice): string {
-  const where = dice.below(3);
-  if (where === 2) return mutate(token, dice);
-  const parts = token.split('.');
-  parts[where] = base64url(mutate(Buffer.from(parts[where] as string, 'base64url').toString(), dice));
-  return parts.join('.');
-}
+import { forge } from './forge.ts';
+import { bearer, openGate, publicUrl, request, trustDomain } from './gate.ts';
+import { Dice, mutant, mutate } from './mutant.ts';
 
 test('20,000 mutated tokens at the three places that take tokens: no throw, no accept, under five seconds', async (t) => {
   const gate = await openGate(t);
@@ -91,8 +18,8 @@ test('20,000 mutated tokens at the three places that take tokens: no throw, no a
     clock: gate.clock,
   });
   const workloadToken = forge(control());
-  const taskToken = gate.mintTask().token;
-  const txnToken = gate.mintTxn();
+  const taskToken = (await gate.mintTask()).token;
+  const txnToken = await gate.mintTxn();
   const dice = new Dice(7);
   const reasons = new Set<string>();
   const startMs = performance.now();
@@ -104,7 +31,7 @@ test('20,000 mutated tokens at the three places that take tokens: no throw, no a
       own === workloadToken
         ? await verifier.verify(token)
         : own === taskToken
-          ? gate.taskTokens.verify(token)
+          ? await gate.taskTokens.verify(bearer(token))
           : await txn.verify(token, request);
     assert.ok(isDenial(answer) || isRefusal(answer), `seed 7, round ${round}: accepted`);
     reasons.add(isDenial(answer) ? (answer.reasons[0]?.code ?? '') : answer.reason);

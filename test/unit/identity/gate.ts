@@ -4,12 +4,14 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import type { Agent, Subject } from '../../../src/call.ts';
+import type { Agent, ShownToken, Subject } from '../../../src/call.ts';
 import { newId } from '../../../src/clock.ts';
 import { GateKeys } from '../../../src/identity/keys.ts';
+import { Possession } from '../../../src/identity/possession.ts';
 import { TaskTokens } from '../../../src/identity/task-token.ts';
 import { sentDigest, TxnTokens } from '../../../src/identity/txn-token.ts';
 import type { ReceivedRequest } from '../../../src/identity/verify.ts';
+import { MemoryStore } from '../../../src/store/backends/memory.ts';
 import { ManualClock } from '../../fakes/clock.ts';
 
 export const publicUrl = 'https://gate.test';
@@ -40,7 +42,10 @@ export async function openGate(t: TestContext) {
     await keys[Symbol.asyncDispose]();
     await rm(dataDir, { recursive: true });
   });
-  const taskTokens = new TaskTokens({ keys, publicUrl, clock });
+  const store = new MemoryStore({ clock });
+  await store.open();
+  const possession = new Possession({ store, clock, publicUrl });
+  const taskTokens = new TaskTokens({ keys, possession, publicUrl, clock });
   const gateway = { id: 'gate-1', cloud: 'azure', region: 'westeurope' };
   const txnTokens = new TxnTokens({ keys, trustDomain, publicUrl, gateway, clock });
   const taskId = newId(clock, 'task');
@@ -51,6 +56,9 @@ export async function openGate(t: TestContext) {
       tenant: agent.tenant,
       subjectId: subject.id,
       expiresAtMs: clock.nowMs() + 600_000,
+      binding: null,
+      scope: null,
+      mayAct: null,
     });
   const mintTxn = (changes: { subject?: Subject | null; callId?: ReturnType<typeof newId<'call'>> } = {}) =>
     txnTokens.mint({
@@ -69,7 +77,13 @@ export async function openGate(t: TestContext) {
     const stored = JSON.parse(await readFile(join(dataDir, 'keys', `${purpose}.json`), 'utf8'));
     return { kid: stored.kid as string, key: createPrivateKey({ key: stored.private_jwk, format: 'jwk' }) };
   };
-  return { clock, keys, stolenKey, taskTokens, txnTokens, taskId, mintTask, mintTxn };
+  return { clock, keys, store, possession, stolenKey, taskTokens, txnTokens, taskId, mintTask, mintTxn };
+}
+
+/** A task token as a client without any key shows it. */
+export function bearer(token: string): ShownToken {
+  const shown = { scheme: 'bearer' as const, certificate: null, proof: null, method: 'POST', path: '/' };
+  return { token, shown };
 }
 
 export function claimsOf(token: string): Record<string, unknown> {

@@ -8,10 +8,12 @@ import { newId } from '../../../src/clock.ts';
 import { isDenial } from '../../../src/denial.ts';
 import { KeyDirectory } from '../../../src/identity/key-directory.ts';
 import { GateKeys } from '../../../src/identity/keys.ts';
+import { Possession } from '../../../src/identity/possession.ts';
 import { TaskTokens } from '../../../src/identity/task-token.ts';
 import { MemoryStore } from '../../../src/store/backends/memory.ts';
 import { storeKey } from '../../../src/store/store.ts';
 import { ManualClock } from '../../fakes/clock.ts';
+import { bearer, publicUrl } from './gate.ts';
 
 const clock = new ManualClock();
 const directories: string[] = [];
@@ -31,7 +33,13 @@ async function gatewayOn(store: MemoryStore, gatewayId: string) {
   const faults: unknown[] = [];
   const directory = new KeyDirectory({ keys, gatewayId, store, clock, faulted: (_where, fault) => faults.push(fault) });
   await directory.open();
-  return { keys, directory, faults, tokens: new TaskTokens({ keys: directory, publicUrl: 'http://gate.test', clock }) };
+  const tokens = new TaskTokens({
+    keys: directory,
+    possession: new Possession({ store, clock, publicUrl }),
+    publicUrl,
+    clock,
+  });
+  return { keys, directory, faults, tokens };
 }
 
 const kids = (jwks: JsonObject) =>
@@ -42,16 +50,17 @@ const asked = (id = newId(clock, 'task')) => ({
   tenant: 'acme',
   subjectId: null,
   expiresAtMs: clock.nowMs() + 60_000,
+  ...{ binding: null, scope: null, mayAct: null },
 });
 
 test('[identity.keys-of-all-gateways] a task token of one gateway is good at another on the same store', async () => {
   const store = await openStore();
   const one = await gatewayOn(store, 'one');
-  const early = one.tokens.mint(asked());
+  const early = await one.tokens.mint(asked());
   const two = await gatewayOn(store, 'two');
   await clock.advance(1);
-  assert.equal(isDenial(two.tokens.verify(early.token)), false);
-  assert.equal(isDenial(one.tokens.verify(two.tokens.mint(asked()).token)), false);
+  assert.equal(isDenial(await two.tokens.verify(bearer(early.token))), false);
+  assert.equal(isDenial(await one.tokens.verify(bearer((await two.tokens.mint(asked())).token))), false);
   assert.deepEqual(kids(one.directory.jwks()), [
     'one.task',
     'one.txn',
@@ -72,7 +81,7 @@ test('a gateway that is not on the store is a stranger', async () => {
   const elsewhere = await openStore();
   const one = await gatewayOn(store, 'one');
   const stranger = await gatewayOn(elsewhere, 'stranger');
-  const verified = one.tokens.verify(stranger.tokens.mint(asked()).token);
+  const verified = await one.tokens.verify(bearer((await stranger.tokens.mint(asked())).token));
   assert.ok(isDenial(verified));
   assert.equal(verified.reasons[0]?.code, 'key_unknown');
 });
@@ -92,11 +101,13 @@ test('a key counts only under the name and for the purpose it was published for'
   const forged = { mallory: { keys: [task, { ...task, kid: 'mallory.task.x', d: 'x' }], seenAtMs: clock.nowMs() } };
   await store.compareAndSet(key, current?.version ?? 0, forged as never, 60_000);
   await store.publish('tg:gate-keys', {});
-  await clock.advance(1);
+  await one.directory.publish();
   assert.equal(one.directory.publicKey(task.kid, 'task'), undefined);
   assert.equal(one.directory.publicKey('mallory.task.x', 'task'), undefined);
   assert.deepEqual(kids(one.directory.jwks()), ['one.task', 'one.txn', 'one.audit']);
   // The look every half minute puts things right.
   await clock.advance(30_000);
+  await two.directory.publish();
+  await one.directory.publish();
   assert.deepEqual(kids(one.directory.jwks()).length, 6);
 });

@@ -185,6 +185,39 @@ test('a fetchJson that throws at once is a fault of the issuer, not of the calle
   assert.equal(await verify('one', first), 'upstream_unavailable issuer_unavailable');
 });
 
+test('why keys could not be fetched is told once for each attempt, with the issuer and without the token', async () => {
+  const documents = healthy();
+  const clock = new ManualClock();
+  const told: string[] = [];
+  const issuers = [
+    { ...issuerDefaults, name: 'i', issuer, audiences: ['gate'], tenant: 'acme' },
+  ] as unknown as IssuersConfig;
+  const faulted = (from: string, fault: unknown) => told.push(`${from}: ${(fault as Error).message}`);
+  const verifier = new WorkloadVerifier({ issuers, fetchJson: documents.fetchJson, clock, faulted });
+  const claims = { iss: issuer, aud: 'gate', sub: 'agent', exp: Math.floor(clock.nowMs() / 1000) + 60 };
+  const token = forge({ header: { alg: 'ES256', kid: 'one' }, claims, key: first.privateKey });
+  documents.documents.set(keysUrl, broken);
+  await verifier.verify(token);
+  await verifier.verify(token);
+  assert.deepEqual(told, [`${issuer}: 500`]);
+  documents.documents.set(keysUrl, { keys: [publicJwk(first, { kid: 'one' })] });
+  await clock.advance(keySourceLimits.retryMs);
+  assert.ok(!isDenial(await verifier.verify(token)));
+  assert.equal(told.length, 1);
+});
+
+test('the certificates of an issuer go with every fetch for it, and with none for another', async () => {
+  const asked: string[] = [];
+  const documents = healthy();
+  const fetchJson: FetchJson = (url, { ca = 'none' }) => {
+    asked.push(`${url} ${ca}`);
+    return documents.fetchJson(url);
+  };
+  assert.equal(await world(fetchJson, { ca: 'PEM' }).verify('one', first), 'accepted');
+  assert.equal(await world(fetchJson).verify('one', first), 'accepted');
+  assert.deepEqual(asked, [`${discovery} PEM`, `${keysUrl} PEM`, `${discovery} none`, `${keysUrl} none`]);
+});
+
 /** The smallest fetchJson that keeps its promise; the gate's own is the dialer's. */
 const plainFetchJson: FetchJson = async (url, { maxBytes, timeoutMs }) => {
   const response = await fetch(url, { redirect: 'error', signal: AbortSignal.timeout(timeoutMs) });

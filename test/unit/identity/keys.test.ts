@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createPublicKey, verify } from 'node:crypto';
-import { chmod, mkdtemp, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, readFile, rename, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -42,7 +42,7 @@ test('gateways that start at once on one directory end with one key of each purp
   await Promise.all(all.map((keys) => keys.open()));
   for (const keys of all) assert.deepEqual(keys.jwks(), all[0]?.jwks());
   assert.equal((await readdir(join(dataDir, 'keys'))).length, 3);
-  const token = all[0]?.sign('task', 'at+jwt', { sub: 'x' }) as string;
+  const token = (await all[0]?.sign('task', 'at+jwt', { sub: 'x' })) as string;
   await compactVerify(token, createLocalJWKSet(all[5]?.jwks() as unknown as JSONWebKeySet));
 });
 
@@ -72,7 +72,7 @@ test('what each purpose signs is a JWS that jose verifies, with kid and typ in i
   await keys.prepareFederation();
   const set = createLocalJWKSet(keys.jwks() as unknown as JSONWebKeySet);
   for (const [purpose, { alg, typ }] of Object.entries(keyPurposes)) {
-    const token = keys.sign(purpose as keyof typeof keyPurposes, typ, { sub: 'x' });
+    const token = await keys.sign(purpose as keyof typeof keyPurposes, typ, { sub: 'x' });
     const { payload, protectedHeader } = await compactVerify(token, set);
     assert.deepEqual(JSON.parse(Buffer.from(payload).toString()), { sub: 'x' });
     assert.equal(protectedHeader.alg, alg);
@@ -84,8 +84,8 @@ test('what each purpose signs is a JWS that jose verifies, with kid and typ in i
 test('a purpose signs no other typ, and its kid finds no key under another purpose', async (t) => {
   await using keys = gateKeys(await folder(t));
   await keys.open();
-  assert.throws(() => keys.sign('task', 'txntoken+jwt', {}));
-  assert.throws(() => keys.sign('txn', 'at+jwt', {}));
+  await assert.rejects(keys.sign('task', 'txntoken+jwt', {}), { name: 'AssertionError' });
+  await assert.rejects(keys.sign('txn', 'at+jwt', {}), { name: 'AssertionError' });
   const { kid } = keys.auditSigner();
   assert.ok(keys.publicKey(kid, 'audit'));
   for (const purpose of ['task', 'txn', 'federation'] as const) assert.equal(keys.publicKey(kid, purpose), undefined);
@@ -100,7 +100,7 @@ test('the audit signer is the private half of the published audit key', async (t
   const published = keys.publicKey(kid, 'audit');
   assert.ok(published);
   assert.ok(published.equals(createPublicKey({ key: privateJwk, format: 'jwk' })));
-  const token = keys.sign('audit', 'tollgate-audit+jwt', { a: 1 });
+  const token = await keys.sign('audit', 'tollgate-checkpoint+jws', { a: 1 });
   const at = token.lastIndexOf('.');
   assert.ok(verify(null, Buffer.from(token.slice(0, at)), published, Buffer.from(token.slice(at + 1), 'base64url')));
 });
@@ -109,7 +109,7 @@ test('the RSA key of federation assertions is made only when asked for, and then
   const dataDir = await folder(t);
   await using one = gateKeys(dataDir);
   await one.open();
-  assert.throws(() => one.sign('federation', 'JWT', {}));
+  await assert.rejects(one.sign('federation', 'JWT', {}), { name: 'SignerUnavailable' });
   await one.prepareFederation();
   await using two = gateKeys(dataDir);
   await two.open();
@@ -127,6 +127,35 @@ test('keys that others could read stop the start, with the command that mends it
   await assert.rejects(gateKeys(dataDir).open(), { name: 'KeyFileFault', message: /mode 755.*chmod 700/ });
   await chmod(join(dataDir, 'keys'), 0o700);
   await gateKeys(dataDir).open();
+});
+
+test('what a crash left unfinished in the directory is swept away once its writer must be gone', async (t) => {
+  const dataDir = await folder(t);
+  await gateKeys(dataDir).open();
+  const stale = join(dataDir, 'keys', `task.json.${'0'.repeat(16)}.new`);
+  const fresh = join(dataDir, 'keys', `task.json.${'1'.repeat(16)}.new`);
+  for (const path of [stale, fresh]) await writeFile(path, '{"v":1,"kid', { mode: 0o600 });
+  const nowMs = new ManualClock().nowMs();
+  await utimes(stale, 0, (nowMs - 3600_000) / 1000);
+  await utimes(fresh, 0, nowMs / 1000);
+  await gateKeys(dataDir).open();
+  const left = await readdir(join(dataDir, 'keys'));
+  assert.deepEqual(
+    left.filter((name) => name.endsWith('.new')),
+    [`task.json.${'1'.repeat(16)}.new`],
+  );
+});
+
+test('a key written before there were rotations signs since it was made', async (t) => {
+  const dataDir = await folder(t);
+  await gateKeys(dataDir).open();
+  const file = join(dataDir, 'keys', 'task.json');
+  const { not_before_ms: _, ...old } = JSON.parse(await readFile(file, 'utf8'));
+  await writeFile(file, JSON.stringify(old));
+  await using keys = gateKeys(dataDir);
+  await keys.open();
+  const listed = keys.list().find(({ purpose }) => purpose === 'task');
+  assert.deepEqual([listed?.state, listed?.signsFromMs, listed?.kid], ['signing', old.created_at_ms, old.kid]);
 });
 
 test('a key file that is damaged, foreign, swapped or a link stops the start and is not overwritten', async (t) => {

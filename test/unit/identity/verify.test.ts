@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose';
 import type { JsonObject } from '../../../src/call.ts';
-import { TxnMemory } from '../../../src/identity/txn-memory.ts';
+import { ProcessMemory } from '../../../src/identity/txn-memory.ts';
 import { createTxnTokenVerifier, isRefusal, type ReceivedRequest, sentDigest } from '../../../src/identity/verify.ts';
 import { ecPair, edwardsPair, forge } from './forge.ts';
 import { agent, claimsOf, openGate, publicUrl, request, subject, trustDomain } from './gate.ts';
@@ -13,7 +13,7 @@ const outcome = (answer: unknown): string => (isRefusal(answer) ? answer.reason 
 
 test('a Txn-Token says what design and draft name, and jose verifies it', async (t) => {
   const { mintTxn, keys, taskId, clock } = await openGate(t);
-  const token = mintTxn();
+  const token = await mintTxn();
   const { payload, protectedHeader } = await jwtVerify(
     token,
     createLocalJWKSet(keys.jwks() as unknown as JSONWebKeySet),
@@ -48,7 +48,7 @@ test('a Txn-Token says what design and draft name, and jose verifies it', async 
 test('a service learns from it on whose behalf, by whom and in which task it is called', async (t) => {
   const { mintTxn, keys, clock, taskId } = await openGate(t);
   const verifier = createTxnTokenVerifier({ jwks: { document: keys.jwks() }, issuer: publicUrl, trustDomain, clock });
-  const transaction = await verifier.verify(mintTxn(), request);
+  const transaction = await verifier.verify(await mintTxn(), request);
   assert.ok(!isRefusal(transaction));
   const { txn, ...rest } = transaction;
   assert.match(txn, /^call_/);
@@ -56,12 +56,14 @@ test('a service learns from it on whose behalf, by whom and in which task it is 
     subject: subject.id,
     subjectAssurance: 'asserted',
     agent: agent.id,
+    agentIssuer: agent.issuer,
+    actors: ['planner'],
     operation: request.operation,
     purpose: 'return_exception',
     taskId,
     rootTaskId: taskId,
   });
-  const own = await verifier.verify(mintTxn({ subject: null }), request);
+  const own = await verifier.verify(await mintTxn({ subject: null }), request);
   assert.ok(!isRefusal(own));
   assert.deepEqual([own.subject, own.subjectAssurance], [agent.id, 'none']);
 });
@@ -69,7 +71,7 @@ test('a service learns from it on whose behalf, by whom and in which task it is 
 test('a captured token is worth nothing: not twice, not with another body, path, method or operation', async (t) => {
   const { mintTxn, keys, clock } = await openGate(t);
   const verifier = createTxnTokenVerifier({ jwks: { document: keys.jwks() }, issuer: publicUrl, trustDomain, clock });
-  const token = mintTxn();
+  const token = await mintTxn();
   const changes: readonly (readonly [string, Partial<ReceivedRequest>])[] = [
     ['request_changed', { body: Buffer.from('{"amount_cents":101}') }],
     ['request_changed', { body: null }],
@@ -89,7 +91,7 @@ test('a captured token is worth nothing: not twice, not with another body, path,
 test('each change to a Txn-Token is refused with its reason', async (t) => {
   const { mintTxn, keys, clock } = await openGate(t);
   const verifier = createTxnTokenVerifier({ jwks: { document: keys.jwks() }, issuer: publicUrl, trustDomain, clock });
-  const claims = claimsOf(mintTxn()) as JsonObject;
+  const claims = claimsOf(await mintTxn()) as JsonObject;
   const tctx = claims.tctx as JsonObject;
   const iat = claims.iat as number;
   let count = 0;
@@ -97,10 +99,11 @@ test('each change to a Txn-Token is refused with its reason', async (t) => {
     keys.sign('txn', 'txntoken+jwt', { ...claims, txn: `t${++count}`, ...changes });
   const omit = (name: string) =>
     keys.sign('txn', 'txntoken+jwt', Object.fromEntries(Object.entries(claims).filter(([member]) => member !== name)));
-  const { kid } = JSON.parse(Buffer.from(mintTxn().split('.')[0] as string, 'base64url').toString()) as { kid: string };
+  const [headerPart = ''] = (await mintTxn()).split('.');
+  const { kid } = JSON.parse(Buffer.from(headerPart, 'base64url').toString()) as { kid: string };
   const key = ecPair().privateKey;
   const header = { alg: 'ES256', typ: 'txntoken+jwt', kid };
-  const rows: readonly (readonly [string, string | null, string])[] = [
+  const rows: readonly (readonly [string, string | null | Promise<string>, string])[] = [
     ['none', null, 'token_missing'],
     ['a stranger', forge({ header, claims, key }), 'signature_invalid'],
     ['an unknown key', forge({ header: { ...header, kid: 'g.txn.x' }, claims, key }), 'key_unknown'],
@@ -132,6 +135,14 @@ test('each change to a Txn-Token is refused with its reason', async (t) => {
       'alg_not_allowed',
     ],
     ['a tctx that is a string', signed({ tctx: 'x' }), 'claim_missing'],
+    ['no act', omit('act'), 'claim_missing'],
+    ['an act of another agent', signed({ act: { sub: 'planner' } }), 'claim_invalid'],
+    ['an act without a sub', signed({ act: { act: { sub: agent.id } } }), 'claim_invalid'],
+    ['an act that is a list', signed({ act: [{ sub: agent.id }] }), 'claim_invalid'],
+    ['an act that is null', signed({ act: null }), 'claim_invalid'],
+    ['an act that acts for a text', signed({ act: { sub: agent.id, act: 'planner' } }), 'claim_invalid'],
+    ['an act that acts for nobody', signed({ act: { sub: agent.id, act: { sub: '' } } }), 'claim_invalid'],
+    ['no issuer of the agent', signed({ tctx: { ...tctx, agent_issuer: '' } }), 'claim_invalid'],
     ['an assurance nobody knows', signed({ tctx: { ...tctx, subject_assurance: 'sure' } }), 'claim_invalid'],
     [
       'a digest that is a list',
@@ -140,8 +151,8 @@ test('each change to a Txn-Token is refused with its reason', async (t) => {
     ],
   ];
   for (const [name, token, reason] of rows) {
-    assert.equal(outcome(await verifier.verify(signed({}), request)), 'accepted', `the control of: ${name}`);
-    assert.equal(outcome(await verifier.verify(token, request)), reason, name);
+    assert.equal(outcome(await verifier.verify(await signed({}), request)), 'accepted', `the control of: ${name}`);
+    assert.equal(outcome(await verifier.verify(await token, request)), reason, name);
   }
 });
 
@@ -158,7 +169,7 @@ test('the keys are fetched from jwks.uri, once for many requests, and a gate tha
   const uri = `http://127.0.0.1:${(server.address() as AddressInfo).port}/.well-known/jwks.json`;
   const options = { issuer: publicUrl, trustDomain, clock };
   const verifier = createTxnTokenVerifier({ ...options, jwks: { uri } });
-  const answers = await Promise.all(Array.from({ length: 20 }, () => verifier.verify(mintTxn(), request)));
+  const answers = await Promise.all(Array.from({ length: 20 }, async () => verifier.verify(await mintTxn(), request)));
   assert.deepEqual(new Set(answers.map(outcome)), new Set(['accepted']));
   assert.equal(requests, 1);
   for ([status, filler] of [
@@ -166,10 +177,10 @@ test('the keys are fetched from jwks.uri, once for many requests, and a gate tha
     [200, 'x'.repeat(300_000)],
   ] as const) {
     const unwell = createTxnTokenVerifier({ ...options, jwks: { uri } });
-    assert.equal(outcome(await unwell.verify(mintTxn(), request)), 'issuer_unavailable');
+    assert.equal(outcome(await unwell.verify(await mintTxn(), request)), 'issuer_unavailable');
   }
   const lost = createTxnTokenVerifier({ ...options, jwks: { uri: 'http://127.0.0.1:1/' } });
-  assert.equal(outcome(await lost.verify(mintTxn(), request)), 'issuer_unavailable');
+  assert.equal(outcome(await lost.verify(await mintTxn(), request)), 'issuer_unavailable');
 });
 
 test('options that cannot work are refused at once', () => {
@@ -182,7 +193,7 @@ test('options that cannot work are refused at once', () => {
 });
 
 test('the memory of used tokens forgets what has expired, and when full takes no more', () => {
-  const memory = new TxnMemory();
+  const memory = new ProcessMemory();
   for (let index = 0; index < 100_000; index++) assert.equal(memory.use(`t${index}`, 60_000, 0), 'fresh');
   assert.equal(memory.use('one too many', 60_000, 0), 'full');
   assert.equal(memory.use('t0', 60_000, 0), 'used');

@@ -6,7 +6,7 @@ import type { IssuersConfig } from '../../../src/identity/section.ts';
 import { createTxnTokenVerifier, isRefusal } from '../../../src/identity/verify.ts';
 import { WorkloadVerifier } from '../../../src/identity/workload.ts';
 import { ecPair, FakeDocuments, forge, issuerDefaults, publicJwk } from './forge.ts';
-import { claimsOf, openGate, publicUrl, request, trustDomain } from './gate.ts';
+import { bearer, claimsOf, openGate, publicUrl, request, trustDomain } from './gate.ts';
 
 const issuer = 'https://issuer.test';
 
@@ -34,17 +34,21 @@ test('each kind of token passes in its own place and in no other', async (t) => 
   });
 
   // All claims of a task token, so that only its kind speaks against each of the others.
-  const claims = { ...claimsOf(gate.mintTask().token), ...claimsOf(gate.mintTxn()), aud: [publicUrl, trustDomain] };
+  const claims = {
+    ...claimsOf((await gate.mintTask()).token),
+    ...claimsOf(await gate.mintTxn()),
+    aud: [publicUrl, trustDomain],
+  };
   const tokens = {
     workload: forge({
       header: { alg: 'ES256', typ: 'at+jwt', kid: 'k' },
       claims: { ...claims, iss: issuer, tid: 'acme' },
       key: pair.privateKey,
     }),
-    task: gate.keys.sign('task', 'at+jwt', claims as never),
-    txn: gate.keys.sign('txn', 'txntoken+jwt', claims as never),
-    federation: gate.keys.sign('federation', 'JWT', claims as never),
-    audit: gate.keys.sign('audit', 'tollgate-audit+jwt', claims as never),
+    task: await gate.keys.sign('task', 'at+jwt', claims as never),
+    txn: await gate.keys.sign('txn', 'txntoken+jwt', claims as never),
+    federation: await gate.keys.sign('federation', 'JWT', claims as never),
+    audit: await gate.keys.sign('audit', 'tollgate-checkpoint+jws', claims as never),
   };
   const places = {
     workload: async (token: string) => {
@@ -52,7 +56,7 @@ test('each kind of token passes in its own place and in no other', async (t) => 
       return isDenial(answer) ? answer.reasons[0]?.code : 'accepted';
     },
     task: async (token: string) => {
-      const answer = gate.taskTokens.verify(token);
+      const answer = await gate.taskTokens.verify(bearer(token));
       return isDenial(answer) ? answer.reasons[0]?.code : 'accepted';
     },
     txn: async (token: string) => {
@@ -72,7 +76,7 @@ test('each kind of token passes in its own place and in no other', async (t) => 
       task: 'issuer_unknown',
       txn: 'token_kind',
       federation: 'issuer_unknown',
-      audit: 'issuer_unknown',
+      audit: 'token_kind',
     },
     task: {
       workload: 'token_kind',
@@ -93,11 +97,11 @@ test('a stolen key of one purpose makes no token of another, even with the right
     return forge({ header: { alg: 'ES256', typ, kid }, claims: claimsOf(own), key });
   };
   const atGate = async (purpose: 'task' | 'txn', typ: string) => {
-    const answer = taskTokens.verify(await make(purpose, typ, mintTask().token));
+    const answer = await taskTokens.verify(bearer(await make(purpose, typ, (await mintTask()).token)));
     return isDenial(answer) ? answer.reasons[0]?.code : 'accepted';
   };
   const atService = async (purpose: 'task' | 'txn', typ: string) => {
-    const answer = await verifier.verify(await make(purpose, typ, mintTxn()), request);
+    const answer = await verifier.verify(await make(purpose, typ, await mintTxn()), request);
     return isRefusal(answer) ? answer.reason : 'accepted';
   };
   assert.equal(await atGate('task', 'at+jwt'), 'accepted');

@@ -133,6 +133,7 @@ export function judgedCall(changes: CallChanges = {}): JudgedCall {
     trace: { traceId: '0', spanId: '0', parentSpanId: null, sampled: false, state: null },
     surface: 'http',
     credential: 'never to be seen by a policy',
+    shown: { scheme: 'bearer', certificate: null, proof: null, method: 'POST', path: '/' },
     toolCallId: 'call_abc',
     deadlineMs: null,
     request: {

@@ -98,3 +98,16 @@ test('a record, a counter and holds that were renewed thousands of times still e
   await clock.advance(2_000);
   assert.deepEqual((await store.balance([scope.key]))[0], { spent: {}, reserved: {} });
 });
+
+test('an index holds no more than its maximum: the lowest members fall off', async () => {
+  const clock = new ManualClock();
+  const store = new MemoryStore({ clock, maxima: { members: 3 } });
+  await store.open();
+  for (const member of ['d', 'a', 'c', 'b', 'e']) await store.indexAdd('index', member, 1_000);
+  assert.deepEqual(await store.indexRange('index', { limit: 10 }), ['e', 'd', 'c']);
+  for (let round = 0; round < 3_000; round++) await store.indexAdd('index', 'e', 2_000 + round);
+  await clock.advance(1_000);
+  assert.deepEqual(await store.indexRange('index', { limit: 10 }), ['e']);
+  await clock.advance(3_999);
+  assert.deepEqual(await store.indexRange('index', { limit: 10 }), []);
+});

@@ -82,6 +82,27 @@ test('the history is bounded and the totals are not', () => {
   assert.equal(ended(record, 'a', denied).counts[refund.name]?.sums['body.amount_cents'], 24_000);
 });
 
+test('[task.outcome-counts-once] an outcome that is told again counts once, also when its entry has fallen off the history', () => {
+  const pending = entered(fakeTask(), 'a');
+  const once = ended(pending, 'a', answered(422));
+  assert.equal(once.counts[refund.name]?.failed, 1);
+  assert.equal(ended(once, 'a', answered(422)), once, 'the very same record');
+
+  let fallen = pending;
+  for (const id of ['b', 'c', 'd']) fallen = entered(fallen, id);
+  assert.deepEqual(fallen.pendingBeyond, ['a']);
+  const settled = ended(fallen, 'a', answered(422));
+  assert.deepEqual([settled.counts[refund.name]?.failed, settled.pendingBeyond], [1, []]);
+  assert.equal(ended(settled, 'a', answered(422)), settled);
+  assert.equal(ended(settled, 'never entered', answered(422)), settled);
+
+  // One that was settled before it fell off is not waited for.
+  let done = ended(entered(fakeTask(), 'a'), 'a');
+  for (const id of ['b', 'c', 'd']) done = entered(done, id);
+  assert.equal(done.pendingBeyond, undefined);
+  assert.equal(ended(done, 'a'), done);
+});
+
 test('a denied call leaves the totals and is counted as denied', () => {
   const record = ended(entered(fakeTask(), 'a'), 'a', denied);
   assert.deepEqual(record.counts[refund.name], {

@@ -4,6 +4,7 @@ import type { TaskRecord } from '../../../src/call.ts';
 import { isDenial } from '../../../src/denial.ts';
 import { MemoryStore } from '../../../src/store/backends/memory.ts';
 import { RunningCalls } from '../../../src/task/running.ts';
+import { SuspensionList } from '../../../src/task/suspended.ts';
 import { denyUnlessActive, stateOf, Tasks } from '../../../src/task/tasks.ts';
 import { ManualClock } from '../../fakes/clock.ts';
 import { fakeAgent, fakeTask } from '../../fakes/task.ts';
@@ -46,12 +47,13 @@ test('an active task past its expiry has expired, whoever looks', async () => {
 
 test('[task.kill-ends-running-calls] a kill aborts the running calls of that task and of no other', async () => {
   const { store, tasks, record, clock } = await made();
-  const running = new RunningCalls({ store, tasks, clock, lostMs: 5000 });
+  const suspensions = { look: async () => new SuspensionList(0, []), onChange: () => undefined };
+  const running = new RunningCalls({ store, tasks, suspensions, clock, lostMs: 5000 });
   await running.open();
   const mine = new AbortController();
   const other = new AbortController();
-  const leave = running.enter(record, mine);
-  running.enter(fakeTask(), other);
+  const leave = running.enter(record, 'orders', 'token-1', mine);
+  running.enter(fakeTask(), 'orders', 'token-2', other);
   assert.equal(running.count, 2);
   const ended = await tasks.end(record, 'killed');
   assert.ok(!isDenial(ended));

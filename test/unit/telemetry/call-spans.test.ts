@@ -40,6 +40,7 @@ function underway(over: Partial<Underway> = {}): Underway {
     },
     surface: 'openai',
     credential: 'the-token',
+    shown: { scheme: 'bearer', certificate: null, proof: null, method: 'POST', path: '/' },
     toolCallId: 'ada@example.org',
     deadlineMs: null,
     request: { kind: 'model', route: 'gpt', resolve: () => deny('route_unknown', 'none') },
@@ -50,6 +51,9 @@ function underway(over: Partial<Underway> = {}): Underway {
       tenant: 'acme',
       tokenId: 't',
       expiresAtMs: 1,
+      binding: null,
+      scope: null,
+      mayAct: null,
     },
     resolved: {
       operation: fakeOperation('gpt.chat', { kind: 'model' }),

@@ -2,20 +2,56 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Ajv } from 'ajv';
-import type { Target } from '../../../src/call.ts';
-import { checkCredentials, createCredentials, credentialsSection } from '../../../src/upstream/section.ts';
+import type { OutgoingRequest } from '../../../src/upstream/credentials/credential.ts';
+import {
+  Credentials,
+  type CredentialsConfig,
+  checkCredentials,
+  credentialHosts,
+  credentialsSection,
+} from '../../../src/upstream/section.ts';
+import { ManualClock } from '../../fakes/clock.ts';
 
-const valid = new Ajv({ allErrors: true }).compile(credentialsSection);
-const target = {} as Target;
+const valid = new Ajv({ allErrors: true, useDefaults: true, strict: false, discriminator: true }).compile(
+  credentialsSection,
+);
+const request = {} as OutgoingRequest;
+const options = {
+  clock: new ManualClock(),
+  assertion: () => assert.fail('no assertion is needed'),
+  send: () => assert.fail('nothing is dialled'),
+  identities: {},
+};
+
+const azure = {
+  ...{ kind: 'azure-federated', tenant: 'contoso.example', client_id: 'c-1', subject: 's' },
+  scope: 'https://ai.azure.com/.default',
+};
+const aws = {
+  ...{ kind: 'aws-web-identity', role_arn: 'arn:aws:iam::123456789012:role/gate', region: 'eu-central-1' },
+  ...{ service: 'bedrock', subject: 's' },
+};
+const google = {
+  ...{ kind: 'google-sts', subject: 's' },
+  audience: '//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/pool/providers/gate',
+};
+const oauth = { kind: 'oauth-client-credentials', token_url: 'https://login.example/token', client_id: 'c' };
+
+/** As the configuration hands it on: checked against the schema, defaults filled in. */
+function parsed(section: Record<string, object>): CredentialsConfig {
+  const copy: unknown = structuredClone(section);
+  assert.equal(valid(copy), true, JSON.stringify(valid.errors));
+  return copy as CredentialsConfig;
+}
 
 describe('credentials of the configuration', () => {
   it('are made by kind, under the names that targets refer to', async () => {
-    const config = { azure: { kind: 'header' as const, name: 'Api-Key', value: 'k' }, open: { kind: 'none' as const } };
-    assert.equal(valid(config), true);
-    const made = createCredentials(config);
-    assert.deepEqual(await made.get('azure')?.headers(target), { 'api-key': 'k' });
-    assert.deepEqual(await made.get('open')?.headers(target), {});
+    const config = parsed({ azure: { kind: 'header', name: 'Api-Key', value: 'k' }, open: { kind: 'none' } });
+    using made = new Credentials(config, options);
+    assert.deepEqual((await made.get('azure')?.grant(request))?.headers, { 'api-key': 'k' });
+    assert.deepEqual((await made.get('open')?.grant(request))?.headers, {});
     assert.equal(made.get('other'), undefined);
+    assert.equal(made.get('toString'), undefined);
   });
 
   it('of an unknown kind, with unknown members, or with a line break in the value are refused', () => {
@@ -32,5 +68,83 @@ describe('credentials of the configuration', () => {
     for (const name of ['Host', 'content-length', 'Txn-Token', 'traceparent', 'x-tollgate-task-id']) {
       assert.equal(checkCredentials(header(name))[0]?.pointer, '/credentials/a/name', name);
     }
+  });
+
+  it('know the token services of the clouds, and those alone may be dialled', () => {
+    const config = parsed({ azure, aws, google, china: { ...aws, role_arn: 'arn:aws-cn:iam::123456789012:role/g' } });
+    assert.deepEqual(
+      credentialHosts(config).map(({ protocol, host, port }) => `${protocol}//${host}:${port}`),
+      [
+        'https://login.microsoftonline.com:443',
+        'https://sts.eu-central-1.amazonaws.com:443',
+        'https://sts.googleapis.com:443',
+        'https://sts.eu-central-1.amazonaws.com.cn:443',
+      ],
+    );
+    const impersonating = parsed({ g: { ...google, service_account: 'gate@acme.iam.gserviceaccount.com' } });
+    assert.deepEqual(
+      credentialHosts(impersonating).map(({ host }) => host),
+      ['sts.googleapis.com', 'iamcredentials.googleapis.com'],
+    );
+    assert.deepEqual(credentialHosts(parsed({ open: { kind: 'none' } })), []);
+  });
+
+  it('have forms that clouds have: roles, regions, providers, scopes', () => {
+    const wrong: Record<string, object> = {
+      'a user in place of a role': { ...aws, role_arn: 'arn:aws:iam::123456789012:user/gate' },
+      'an account too short': { ...aws, role_arn: 'arn:aws:iam::1234:role/gate' },
+      'a zone in place of a region': { ...aws, region: 'eu-central-1a' },
+      'a session shorter than AWS gives': { ...aws, duration_seconds: 60 },
+      'a tag that nobody knows': { ...aws, tags: ['customer'] },
+      'a pool without a provider': { ...google, audience: google.audience.replace(/\/providers.*/, '') },
+      'a scope that is no resource': { ...azure, scope: 'user.read' },
+      'a tenant that is a path': { ...azure, tenant: '../common' },
+    };
+    for (const [what, credential] of Object.entries(wrong)) assert.equal(valid({ a: credential }), false, what);
+    for (const region of ['us-gov-west-1', 'ap-southeast-2', 'us-isob-east-1', 'eusc-de-east-1']) {
+      assert.equal(valid({ a: { ...aws, region } }), true, region);
+    }
+  });
+
+  it('are told apart with what is wrong, by pointer: plain http, missing and useless members', () => {
+    const faults = (credential: object) => checkCredentials(parsed({ a: credential })).map(({ pointer }) => pointer);
+    const secret = { client_secret: 'x' };
+    assert.deepEqual(faults({ ...oauth, ...secret }), []);
+    assert.deepEqual(faults({ ...oauth, ...secret, token_url: 'http://127.0.0.1:9/token' }), []);
+    for (const url of [
+      'http://login.example/token',
+      'ftp://login.example',
+      'login.example',
+      'https://u:p@x.example/',
+    ]) {
+      assert.deepEqual(faults({ ...oauth, ...secret, token_url: url }), ['/credentials/a/token_url'], url);
+    }
+    assert.deepEqual(faults(oauth), ['/credentials/a']);
+    assert.deepEqual(faults({ ...oauth, ...secret, assertion_subject: 's' }), ['/credentials/a/assertion_subject']);
+    assert.deepEqual(faults({ ...oauth, ...secret, auth_method: 'client_assertion' }), [
+      '/credentials/a/client_secret',
+    ]);
+    const exchange = { kind: 'token-exchange', token_url: 'https://login.example/token', subject: 's' };
+    assert.deepEqual(faults(exchange), []);
+    assert.deepEqual(faults({ ...exchange, client_id: 'c' }), ['/credentials/a']);
+    assert.deepEqual(faults({ ...aws, token_url: 'http://sts.example/' }), ['/credentials/a/token_url']);
+    assert.deepEqual(faults({ ...azure, token_url: 'http://sts.example/' }), ['/credentials/a/token_url']);
+    assert.deepEqual(faults({ ...google, token_url: 'http://sts.example/' }), ['/credentials/a/token_url']);
+    assert.deepEqual(faults({ ...google, iamcredentials_url: 'https://iam.example' }), [
+      '/credentials/a/iamcredentials_url',
+    ]);
+  });
+
+  it('of kind mtls are for targets behind TLS only', () => {
+    const config = parsed({ cert: { kind: 'mtls', cert: 'c.pem', key: 'k.pem' } });
+    const targets = [
+      { url: 'https://a.example', credential: 'cert' },
+      { url: 'http://b.example', credential: 'cert' },
+      { url: 'http://c.example' },
+    ];
+    assert.deepEqual(
+      checkCredentials(config, [{ targets }]).map(({ pointer }) => pointer),
+      ['/routes/0/targets/1/url'],
+    );
   });
 });

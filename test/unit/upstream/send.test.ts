@@ -8,7 +8,7 @@ import type { Admitted, OutboundRequest, Target } from '../../../src/call.ts';
 import { systemClock } from '../../../src/clock.ts';
 import { deny } from '../../../src/denial.ts';
 import { allowedHost, DialError, Dialer } from '../../../src/upstream/dialer.ts';
-import { createCredentials } from '../../../src/upstream/section.ts';
+import { Credentials } from '../../../src/upstream/section.ts';
 import { type AttemptResult, denialOfFault, Upstream, type UpstreamOptions } from '../../../src/upstream/send.ts';
 import { FakeUpstream } from '../../fakes/upstream.ts';
 
@@ -38,6 +38,7 @@ describe('an attempt at a target', () => {
       route: 'orders',
       url: `${upstream.url}/base/`,
       credential: null,
+      shown: { scheme: null, certificate: null, proof: null, method: 'POST', path: '/' },
       txnToken: false,
       timeoutMs: { connect: 1_000, firstByte: 1_000, total: 3_000 },
       ...more,
@@ -58,14 +59,24 @@ describe('an attempt at a target', () => {
       requestId: 'req-1',
       trace,
       credential: agentToken,
+      shown: { scheme: null, certificate: null, proof: null, method: 'POST', path: '/' },
       abort: new AbortController(),
       resolved: { payload },
+      task: { record: { id: 'task_1', agent: { id: 'a', issuer: 'i' }, subject: null, purpose: 'p' } },
     } as unknown as Admitted;
   };
   const room = (options: Partial<UpstreamOptions> = {}) =>
     new Upstream({
       dialer,
-      credentials: createCredentials({ key: { kind: 'header', name: 'Authorization', value: 'Bearer gates-key' } }),
+      credentials: new Credentials(
+        { key: { kind: 'header', name: 'Authorization', value: 'Bearer gates-key' } },
+        {
+          clock: systemClock(),
+          assertion: () => assert.fail('no assertion is needed'),
+          send: () => assert.fail('no token is needed'),
+          identities: {},
+        },
+      ),
       txnToken: (_call, { name }, sent) => `txn.${name}.${sent.method}.${sent.path}.${sent.body?.length}`,
       clock: systemClock(),
       ...options,
@@ -131,7 +142,7 @@ describe('an attempt at a target', () => {
       [room({ txnToken: () => null }), target({ txnToken: true })],
       [room({ txnToken: () => Promise.reject(secret) }), target({ txnToken: true })],
       [
-        room({ credentials: new Map([['key', { headers: () => ({ 'api-key': 'a\r\nb: c' }) }]]) }),
+        room({ credentials: new Map([['key', { grant: () => ({ headers: { 'api-key': 'a\r\nb: c' } }) }]]) }),
         target({ credential: 'key' }),
       ],
     ] as const;

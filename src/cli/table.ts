@@ -1,0 +1,36 @@
+/**
+ * Tables for people. What stands in the cells was written by agents and strangers, so that nothing of it may move the
+ * cursor or turn the text around.
+ */
+
+/** Control characters, and those that change the direction of what follows. */
+const unprintable = /[\p{Cc}\p{Zl}\p{Zp}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
+
+/** A value on one line. */
+export function cell(value: unknown): string {
+  if (value === null || value === undefined || value === '') return '-';
+  const text = typeof value === 'string' ? value : JSON.stringify(value);
+  return text.replaceAll(unprintable, '?');
+}
+
+/** Rows under their headings, as wide as they need to be. The last column is not padded. */
+export function table(headings: readonly string[], rows: readonly (readonly unknown[])[]): string {
+  const cells = [headings, ...rows.map((row) => row.map(cell))];
+  const widths = headings.map((_heading, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)));
+  return cells
+    .map((row) =>
+      row
+        .map((text, column) => text.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}
+
+/** Names with their values, one a line. */
+export function list(entries: Readonly<Record<string, unknown>>): string {
+  const width = Math.max(...Object.keys(entries).map((name) => name.length));
+  return Object.entries(entries)
+    .map(([name, value]) => `${name.padEnd(width)}  ${cell(value)}`)
+    .join('\n');
+}

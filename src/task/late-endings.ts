@@ -1,0 +1,141 @@
+/**
+ * How calls ended, written into the records of their tasks: at once if the store can take it, else later. What a reader
+ * would get wrong: an ending may be told more than once, because a write that was given up on may have been made all the
+ * same; `endHistory` counts it once. What still waits when the gate stops is logged, and stands in the trail.
+ */
+import type { TaskRecord, Thought, ThoughtMatch } from '../call.ts';
+import type { Clock, TaskId, Timer } from '../clock.ts';
+import { deny, isDenial } from '../denial.ts';
+import { StoreUnavailable } from '../store/store.ts';
+import type { Log } from '../telemetry/log.ts';
+import { type Ending, endHistory, endState } from './history.ts';
+import type { Tasks } from './tasks.ts';
+import { addThought, markUsed } from './thoughts.ts';
+
+const firstRetryMs = 1_000;
+const longestRetryMs = 30_000;
+/** How many may wait; an entry beyond stays pending in its task, and the log says so. */
+const waitingMax = 10_000;
+const atOnce = 32;
+
+/** How one call ended, as its task keeps it. */
+export interface CallEnding extends Ending {
+  readonly tenant: string;
+  readonly taskId: TaskId;
+  /** The thought that proposed the call; what was denied gives it back. */
+  readonly proposedBy: ThoughtMatch | null;
+  /** What a model said in the answer. */
+  readonly said: Thought | null;
+}
+
+export interface LateEndingsParts {
+  readonly tasks: Pick<Tasks, 'update'>;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export class LateEndings implements AsyncDisposable {
+  readonly #parts: LateEndingsParts;
+  readonly #waiting = new Map<string, CallEnding>();
+  #timer: Timer | undefined;
+  #retryMs = firstRetryMs;
+  #closed = false;
+
+  constructor(parts: LateEndingsParts) {
+    this.#parts = parts;
+  }
+
+  /** How many endings wait for the store. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  /** Settles now if the store can, later if it is away or others keep writing the record. Rejects for what is a fault. */
+  async settle(ending: CallEnding): Promise<void> {
+    if (!(await this.#made(ending))) this.later(ending);
+  }
+
+  /** Settles later: for a call of which nobody knows whether it has entered its history. */
+  later(ending: CallEnding): void {
+    const { log } = this.#parts;
+    if (this.#waiting.size >= waitingMax) {
+      log('error', 'a call stays pending in its task: too many wait', { task: ending.taskId, call: ending.callId });
+      return;
+    }
+    if (this.#waiting.size === 0) log('warn', 'endings of calls could not be written; they wait for the store');
+    this.#waiting.set(ending.callId, ending);
+    this.#arm();
+  }
+
+  /** One last try; what remains is logged. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
+    this.#timer?.cancel();
+    await this.#retry();
+    for (const { taskId, callId } of this.#waiting.values()) {
+      this.#parts.log('error', 'a call stays pending in its task', { task: taskId, call: callId });
+    }
+  }
+
+  #arm(): void {
+    if (this.#timer !== undefined || this.#closed) return;
+    this.#timer = this.#parts.clock.after(this.#retryMs, () => {
+      this.#timer = undefined;
+      void this.#retry().finally(() => {
+        if (this.#waiting.size > 0) this.#arm();
+      });
+    });
+  }
+
+  async #retry(): Promise<void> {
+    if (this.#waiting.size === 0) return;
+    while (this.#waiting.size > 0) {
+      const batch = [...this.#waiting.values()].slice(0, atOnce);
+      const made = await Promise.all(batch.map((ending) => this.#madeOrFaulty(ending)));
+      for (const [index, { callId }] of batch.entries()) if (made[index]) this.#waiting.delete(callId);
+      if (made.includes(false)) {
+        this.#retryMs = Math.min(2 * this.#retryMs, longestRetryMs);
+        return;
+      }
+    }
+    this.#retryMs = firstRetryMs;
+    this.#parts.log('info', 'all endings that waited for the store are made');
+  }
+
+  /** A fault is not tried again: it would come back for ever. */
+  async #madeOrFaulty(ending: CallEnding): Promise<boolean> {
+    try {
+      return await this.#made(ending);
+    } catch (fault) {
+      const { taskId, callId } = ending;
+      this.#parts.log('error', 'a call stays pending in its task', { task: taskId, call: callId, fault: `${fault}` });
+      return true;
+    }
+  }
+
+  /** False if it is worth trying again. A task whose record is gone has nothing to settle. */
+  async #made(ending: CallEnding): Promise<boolean> {
+    const { tenant, taskId } = ending;
+    try {
+      const settled = await this.#parts.tasks.update(tenant, taskId, (current) =>
+        current === undefined ? deny('task_unknown', 'The record of the task is gone.') : withEnding(current, ending),
+      );
+      return !isDenial(settled) || settled.code === 'task_unknown';
+    } catch (fault) {
+      if (fault instanceof StoreUnavailable) return false;
+      throw fault;
+    }
+  }
+}
+
+/** The record with the call ended in it; the very same record if that is known there already. */
+export function withEnding(record: TaskRecord, ending: CallEnding): TaskRecord {
+  const ended = endHistory(record, ending);
+  if (ended === record) return record;
+  const { proposedBy, said, outcome, callId } = ending;
+  let next = ended;
+  if (proposedBy !== null && endState(outcome) === 'denied') {
+    next = { ...next, thoughts: markUsed(next, proposedBy, callId, 'give back') };
+  }
+  return said === null ? next : { ...next, thoughts: addThought(next, said) };
+}

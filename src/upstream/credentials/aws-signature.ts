@@ -1,0 +1,107 @@
+/**
+ * AWS Signature Version 4 over a request as it goes out. What is signed must arrive unchanged: left out are the
+ * headers that hops on the way may rewrite (traces, codings, those the library never signs); everything else that the
+ * gate sends is signed, with the host, the body and the session.
+ */
+import { createHash, createHmac, type Hash, type Hmac } from 'node:crypto';
+import { SignatureV4 } from '@smithy/signature-v4';
+import { splitUrl } from '../address.ts';
+import { CredentialError, type OutgoingRequest } from './credential.ts';
+
+/** Temporary credentials of AWS. */
+export interface AwsSession {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken: string;
+}
+
+export interface SigningScope {
+  readonly region: string;
+  readonly service: string;
+  readonly nowMs: number;
+}
+
+const unsigned: ReadonlySet<string> = new Set(['accept-encoding', 'baggage', 'traceparent', 'tracestate']);
+/** The signature's own; what a request brings along under these names is never signed or sent. */
+const ownNames: ReadonlySet<string> = new Set([
+  'authorization',
+  'host',
+  'x-amz-content-sha256',
+  'x-amz-date',
+  'x-amz-security-token',
+]);
+
+/** SHA-256 as the library takes it, keyed or not. */
+class Sha256 {
+  readonly #hash: Hash | Hmac;
+  constructor(secret?: string | ArrayBuffer | ArrayBufferView) {
+    this.#hash = secret === undefined ? createHash('sha256') : createHmac('sha256', bytesOf(secret));
+  }
+  update(data: string | ArrayBuffer | ArrayBufferView): void {
+    this.#hash.update(bytesOf(data));
+  }
+  digest(): Promise<Uint8Array> {
+    return Promise.resolve(this.#hash.digest());
+  }
+  reset(): void {
+    throw new Error('a digest is made once');
+  }
+}
+
+function bytesOf(data: string | ArrayBuffer | ArrayBufferView): Buffer {
+  if (typeof data === 'string') return Buffer.from(data);
+  return ArrayBuffer.isView(data) ? Buffer.from(data.buffer, data.byteOffset, data.byteLength) : Buffer.from(data);
+}
+
+/** The headers to be added to the request, lower-case. Rejects with CredentialError where it cannot be signed. */
+export async function signatureHeaders(
+  request: Pick<OutgoingRequest, 'url' | 'method' | 'headers' | 'body'>,
+  session: AwsSession,
+  { region, service, nowMs }: SigningScope,
+): Promise<Record<string, string>> {
+  const parts = splitUrl(request.url);
+  if (parts === undefined) throw new CredentialError('unfit', 'url');
+  const { host, hostname, protocol } = new URL(request.url);
+  const [path = '/', query = ''] = parts.path.split(/\?(.*)/s);
+  const isS3 = service === 's3';
+  const headers = Object.entries(request.headers).filter(([name]) => !ownNames.has(name) && !unsigned.has(name));
+  const signer = new SignatureV4({
+    ...{ credentials: session, region, service, sha256: Sha256, applyChecksum: true },
+    // S3 alone encodes a path once (SigV4, canonical URI); it is handed over encoded in its one canonical way.
+    uriEscapePath: !isS3,
+  });
+  const signed = await signer.sign(
+    {
+      ...{ method: request.method, protocol, hostname, query: queryOf(query) },
+      path: isS3 ? path.split('/').map(encodedOnce).join('/') : path,
+      headers: Object.fromEntries([...headers, ['host', host]]),
+      ...(request.body === null ? {} : { body: request.body }),
+    },
+    { signingDate: new Date(nowMs) },
+  );
+  return Object.fromEntries([...ownNames].map((name) => [name, signed.headers[name] ?? '']));
+}
+
+/** The parameters by name, decoded: the canonical query encodes them again, sorted. */
+function queryOf(query: string): Record<string, string[]> {
+  const parameters: Record<string, string[]> = {};
+  for (const pair of query === '' ? [] : query.split('&')) {
+    const [name = '', value = ''] = pair.split(/=(.*)/s).map(decoded);
+    const values = Object.hasOwn(parameters, name) ? (parameters[name] ?? []) : [];
+    Object.defineProperty(parameters, name, { value: [...values, value], enumerable: true, configurable: true });
+  }
+  return parameters;
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw new CredentialError('unfit', 'url');
+  }
+}
+
+function encodedOnce(segment: string): string {
+  const percent = (character: string) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`;
+  return encodeURIComponent(decoded(segment)).replaceAll(/[!'()*]/g, percent);
+}

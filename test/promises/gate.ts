@@ -1,0 +1,67 @@
+/** What is promised of the gate as a whole. */
+import type { PromiseEntry } from './promise.ts';
+
+export const gatePromises = {
+  'pipeline.faults-refuse': {
+    sentence:
+      'A stage that throws, hangs or returns garbage ends in a refusal: settled once, audited, and no byte upstream before the exchange.',
+    source: 'way of a call: fail closed',
+  },
+  'wire.unchanged-bytes': {
+    sentence: 'What nothing changed goes to the target byte for byte.',
+    source: 'way of a call: wire',
+  },
+  'wire.arguments-validated': {
+    sentence:
+      'Arguments that do not fit the operation are denied as args_invalid, and a path that fits no operation as operation_unknown.',
+    source: 'what agents see: HTTP tools; OWASP AISVS C9.6.1',
+  },
+  'server.admin-least-privilege': {
+    sentence:
+      'A route of the admin plane opens to the roles that its table names and to nobody else, and no route is beside the table.',
+    source: 'what auditors see: who may; OWASP AISVS C9.6.1',
+  },
+  'server.admin-people-alone': {
+    sentence:
+      'No workload, subject, task, Txn- or federation token opens the admin plane, nor does the local token once people sign in by OIDC.',
+    source: 'tokens; what auditors see: who may; RFC 8725 §3.12',
+  },
+  'server.admin-no-foreign-page': {
+    sentence: 'A page of another origin, another site or another name of this host reaches nothing on the admin plane.',
+    source: 'what auditors see: Host, Origin and CSRF are checked, on loopback too',
+  },
+  'server.drains': {
+    sentence: 'On SIGTERM the gate is not ready, streams end in their own time, and then it leaves.',
+    source: 'what agents see: health',
+  },
+  'server.hostile-framings': {
+    sentence:
+      'A request whose framing two readers could understand differently reaches no target, nor does what stands behind it.',
+    source: 'RFC 9112 §6.3, §11.2; facts measured: HTTP',
+  },
+  'server.slow-clients': {
+    sentence: 'Slow and half-open clients hold no connection beyond the limit, and the others are served meanwhile.',
+    source: 'operating it: limits and slow-client protection',
+  },
+  'server.mtls': {
+    sentence: 'Where client certificates are required, nobody gets an answer without one of the configured authority.',
+    source: 'operating it: TLS and mTLS listeners',
+  },
+  'config.reload-drops-nothing': {
+    sentence: 'A changed configuration comes into force without a failed request, and each reload is recorded.',
+    source: 'complaint: a reload under load drops requests; tollgate.yaml',
+  },
+  'config.wrong-change-refused': {
+    sentence:
+      'A wrong change at run time is refused with every fault and its line, and the running configuration stays.',
+    source: 'tollgate.yaml',
+  },
+  'cli.packed': {
+    sentence: 'The packed package, installed in a fresh folder, checks a configuration, starts, is ready, and stops.',
+    source: 'operating it: npm pack',
+  },
+  'config.all-faults-listed': {
+    sentence: 'A wrong configuration stops the start with every fault listed, each with its line.',
+    source: 'tollgate.yaml',
+  },
+} as const satisfies Record<string, PromiseEntry>;

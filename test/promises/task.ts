@@ -1,0 +1,99 @@
+/** What is promised of task. */
+import type { PromiseEntry } from './promise.ts';
+
+export const taskPromises = {
+  'task.nothing-outside-a-task': {
+    sentence: 'No model, tool or agent is called without a task that is alive and belongs to the caller.',
+    source: 'words: task; OWASP AISVS C9.4.2',
+  },
+  'task.foreign-id-is-unknown': {
+    sentence: 'A task id of another agent or tenant is answered like one that does not exist.',
+    source: 'what agents see: task life',
+  },
+  'task.part-same-subject': {
+    sentence:
+      'A part of a task is on behalf of the subject of the whole, as it is vouched for there, and of nobody else.',
+    source: 'what agents see: renew, narrow; RFC 8693 §1.1',
+  },
+  'task.narrowed-never-widens': {
+    sentence:
+      'A token that is narrowed to some tools of its task begets no token and no part with others, and does not end the task.',
+    source: 'what agents see: renew, narrow; RFC 8693 §2.1',
+  },
+  'task.delegation-for-one-agent': {
+    sentence:
+      'A delegation token gives one named agent a part of the task within a minute, and opens nothing else to anybody.',
+    source: 'what agents see: renew, narrow; RFC 8693 §4.4',
+  },
+  'task.suspended-gets-no-token': {
+    sentence: 'A suspended agent opens no task, and gets no token for one that it has.',
+    source: 'denials: agent_suspended',
+  },
+  'task.kill-ends-running-calls': {
+    sentence: 'Killing a task aborts its running calls, and no later call of it is admitted.',
+    source: 'way of a call: kill epoch; OWASP AISVS C9.8.6',
+  },
+  'task.parallel-writes-see-each-other': {
+    sentence:
+      'Parallel calls that are not plain reads enter the history one after another, so that each is decided with the others in view.',
+    source: 'way of a call: no check-then-act',
+  },
+  'task.equal-calls-loop': {
+    sentence: 'Repeating an equal call beyond the limit is denied as task_looping, and the task stays alive.',
+    source: 'denials; OWASP AISVS C9.1',
+  },
+  'task.thought-links-action': {
+    sentence:
+      'An action is linked to the thought that proposed it by the tool call id of the model, and says whether its arguments were changed.',
+    source: 'words: thought, action; OWASP AISVS C9.4.2',
+  },
+  'task.suspension-refuses-at-every-gateway': {
+    sentence:
+      'Once an agent, a tenant, an issuer or a route is suspended, its next call is refused at every gateway of the store, and its tasks go on after it is resumed.',
+    source: 'denials: agent_suspended; OWASP AISVS C9.8.6',
+  },
+  'task.suspension-seen-before-the-send': {
+    sentence: 'What is suspended after a call was admitted and before it is sent is not sent.',
+    source: 'way of a call: no check-then-act',
+  },
+  'task.suspension-cuts-streams': {
+    sentence: 'Running calls and streams of whom, or to where, is suspended are cut within a second at every gateway.',
+    source: 'way of a call: kill epoch; OWASP AISVS C9.8.6',
+  },
+  'task.suspension-fails-closed': {
+    sentence: 'Where it cannot be told whether an agent is suspended, it calls nothing.',
+    source: 'way of a call: fail closed',
+  },
+  'task.list-neither-skips-nor-repeats': {
+    sentence: 'Pages of the list of tasks neither skip nor repeat a task that was there throughout.',
+    source: 'complaint: lists with pages are truncated',
+  },
+  'task.outcome-counts-once': {
+    sentence: 'The outcome of a call goes into the totals of its task once, however often it is written.',
+    source: 'way of a call: settlement, always, once',
+  },
+  'task.ending-outlives-the-store': {
+    sentence: 'A call that ended while the store was away is settled in its task once the store is back.',
+    source: 'way of a call: settlement, always, once',
+  },
+  'task.revocation-kills': {
+    sentence: 'Revoking the token of a task kills the task and all its parts, and is recorded.',
+    source: 'tokens; RFC 7009 §2.1',
+  },
+  'task.token-revoked-alone': {
+    sentence: 'A narrowed token that is revoked calls nothing more, and its task goes on.',
+    source: 'tokens; RFC 7009 §2.1',
+  },
+  'task.revocation-tells-strangers-nothing': {
+    sentence: 'Revoking a token that is unknown, over, or another agent’s is a success that does nothing.',
+    source: 'RFC 7009 §2.2',
+  },
+  'task.introspection-tells-what-is-now': {
+    sentence: 'A token is active to its agent and to the task above exactly as long as the gate would take it.',
+    source: 'RFC 7662 §2.2',
+  },
+  'task.introspection-tells-strangers-nothing': {
+    sentence: 'Of a token that is not theirs, or not good now, everybody is told the same: that it is not active.',
+    source: 'RFC 7662 §2.2, §4',
+  },
+} as const satisfies Record<string, PromiseEntry>;
