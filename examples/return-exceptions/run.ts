@@ -1,6 +1,8 @@
 /** The story: six chapters, each step asserted. `start.ts` runs it once at every start; CI runs it with `--once`. */
 import { budget } from './story/budget.ts';
+import { captured } from './story/captured.ts';
 import { clouds } from './story/clouds.ts';
+import { customer } from './story/customer.ts';
 import { guards } from './story/guards.ts';
 import { issuers } from './story/issuers.ts';
 import { journey } from './story/journey.ts';
@@ -36,6 +38,8 @@ export async function runStory(world: World, gate: Gate): Promise<StoryResult> {
   await guards(scene);
   await budget(scene);
   await issuers(scene);
+  await customer(scene);
+  await captured(scene);
   await strangers(scene);
   const whole = await trail(scene, made);
   await verify(scene);

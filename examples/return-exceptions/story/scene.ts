@@ -119,6 +119,12 @@ export class Scene {
     return Object.fromEntries([...this.world.received()].map(([name, received]) => [name, received.length]));
   }
 
+  /** Whether nothing was received since. */
+  sameCounts(before: Readonly<Record<string, number>>): boolean {
+    const now = this.receivedCounts();
+    return Object.keys(now).every((name) => now[name] === before[name]);
+  }
+
   /** What the model servers have counted since entry `from` of their ledger, at the gate's prices. */
   modelCostMicroUsd(from: number): number {
     let cost = 0;

@@ -1,6 +1,7 @@
 /**
  * An OIDC issuer on `oidc-provider`, standing for the one of a cloud: workloads get JWT access tokens by client
- * credentials (RFC 6749 §4.4, RFC 9068). Its keys are made at start and gone when it stops; no two issuers share one.
+ * credentials (RFC 6749 §4.4, RFC 9068), customers by signing in to one of its clients. Its keys are made at start and
+ * gone when it stops; no two issuers share one.
  */
 import { randomBytes } from 'node:crypto';
 import type { RequestListener } from 'node:http';
@@ -15,6 +16,7 @@ interface IssuedToken {
 }
 
 const algorithm = 'RS256';
+const lifetime = (_context: unknown, token: IssuedToken) => token.resourceServer.accessTokenTTL;
 export const tokenSeconds = 3600;
 
 /** The provider's storage. Tokens that are JWTs are not stored, and nothing else of client credentials outlives its request. */
@@ -45,6 +47,7 @@ export class Issuer {
   readonly #secrets: ReadonlyMap<string, string>;
   readonly #kid = randomBytes(8).toString('hex');
   #privateKey: CryptoKey | undefined;
+  #provider: Provider | undefined;
   #listening: Listening | undefined;
 
   constructor(options: IssuerOptions) {
@@ -72,6 +75,23 @@ export class Issuer {
       .sign(this.#privateKey);
   }
 
+  /**
+   * The access token that a person has once they signed in to the client `clientId`. The sign-in itself is left out: this
+   * is what the provider's token endpoint makes at its end, by the same code.
+   */
+  async signedIn(person: string, clientId: string): Promise<string> {
+    const client = await this.#provider?.Client.find(clientId);
+    if (this.#provider === undefined || client === undefined) throw new Error(`the issuer has no client ${clientId}`);
+    const { AccessToken, ResourceServer } = this.#provider;
+    const { audience, clients } = this.#options;
+    const token = new AccessToken({ accountId: person, client, grantId: 'signed-in', gty: 'authorization_code' });
+    token.resourceServer = new ResourceServer(audience, {
+      ...{ audience, scope: '', accessTokenFormat: 'jwt', jwt: { sign: { alg: algorithm } } },
+      accessTokenTTL: clients[clientId] ?? tokenSeconds,
+    });
+    return token.save();
+  }
+
   async open(): Promise<void> {
     let serve: RequestListener | undefined;
     this.#listening = await listen((request, response) => {
@@ -79,21 +99,22 @@ export class Issuer {
       if (serve === undefined) response.writeHead(503).end();
       else serve(request, response);
     }, this.#options.preferredPort);
-    serve = await this.#provider(this.url);
+    this.#provider = await this.#makeProvider(this.url);
+    serve = this.#provider.callback();
   }
 
   async close(): Promise<void> {
     await this.#listening?.close();
   }
 
-  async #provider(url: string): Promise<RequestListener> {
+  async #makeProvider(url: string): Promise<Provider> {
     const { audience, claims, clients } = this.#options;
     const { privateKey } = await generateKeyPair(algorithm, { extractable: true });
     this.#privateKey = privateKey;
     const key = { ...(await exportJWK(privateKey)), kid: this.#kid, use: 'sig', alg: algorithm };
-    const provider = new Provider(url, {
+    return new Provider(url, {
       adapter: NoStorage,
-      ttl: { ClientCredentials: (_context: unknown, token: IssuedToken) => token.resourceServer.accessTokenTTL },
+      ttl: { ClientCredentials: lifetime, AccessToken: lifetime },
       jwks: { keys: [key] },
       clients: [...this.#secrets].map(([clientId, clientSecret]) => ({
         client_id: clientId,
@@ -119,6 +140,5 @@ export class Issuer {
       },
       extraTokenClaims: () => claims,
     });
-    return provider.callback();
   }
 }

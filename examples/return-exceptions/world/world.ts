@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { createTxnTokenVerifier } from '../../../src/identity/verify.ts';
 import { RiskAgent } from '../risk-agent.ts';
-import { awsIssuer, azureIssuer, onpremIssuer, strangeIssuer } from './identities.ts';
+import { awsIssuer, azureIssuer, edgeDomain, onpremIssuer, shopIssuer, strangeIssuer } from './identities.ts';
 import { type LedgerEntry, ModelServer } from './model.ts';
 import { ordersService } from './orders.ts';
 import type { Received } from './record.ts';
@@ -29,6 +29,8 @@ export const worldPorts = {
   riskAgent: 4719,
   modelAws: 4720,
   modelOverseas: 4721,
+  edge: 4722,
+  shop: 4723,
 } as const;
 
 function newKey(): string {
@@ -41,6 +43,10 @@ export class World implements AsyncDisposable {
     aws: awsIssuer(worldPorts.aws),
     onprem: onpremIssuer(worldPorts.onprem),
   } as const;
+  /** Where agents have no cloud that would vouch for them. */
+  readonly edge = edgeDomain(worldPorts.edge);
+  /** Vouches for customers. */
+  readonly shop = shopIssuer(worldPorts.shop);
   /** An honest issuer that the gate was never told of. */
   readonly stranger = strangeIssuer(worldPorts.stranger);
   /** Everything that any agent showed to the gate, to look for it where none of it may be. */
@@ -65,6 +71,8 @@ export class World implements AsyncDisposable {
   async open(): Promise<void> {
     await Promise.all([
       ...Object.values(this.issuers).map((issuer) => issuer.open()),
+      this.edge.open(),
+      this.shop.open(),
       this.stranger.open(),
       this.riskAgent.open(worldPorts.riskAgent),
       this.orders.open(worldPorts.orders),
@@ -83,6 +91,8 @@ export class World implements AsyncDisposable {
       AZURE_ISSUER_URL: this.issuers.azure.url,
       AWS_ISSUER_URL: this.issuers.aws.url,
       ONPREM_ISSUER_URL: this.issuers.onprem.url,
+      EDGE_BUNDLE_URL: this.edge.bundleUrl,
+      SHOP_ISSUER_URL: this.shop.url,
       AZURE_MODEL_URL: this.models.azure.url,
       AZURE_MODEL_KEY: this.models.azure.key,
       AWS_MODEL_URL: this.models.aws.url,
@@ -131,6 +141,8 @@ export class World implements AsyncDisposable {
       ['azure', this.issuers.azure.url, "Azure's OIDC issuer: coordinator"],
       ['aws', this.issuers.aws.url, "AWS's OIDC issuer: inventory-sync, and another coordinator"],
       ['onprem', this.issuers.onprem.url, 'the OIDC issuer on-prem: legal-risk'],
+      ['edge', this.edge.url, 'a SPIFFE trust domain: self-service'],
+      ['shop', this.shop.url, 'the sign-in of customers'],
       ['legal-risk', this.riskAgent.url, "the legal department's agent on-prem"],
       ['model', this.models.azure.url, 'in Azure, OpenAI chat wire format, plays a script'],
       ['', this.models.aws.url, 'the same in AWS, Frankfurt'],
@@ -147,6 +159,8 @@ export class World implements AsyncDisposable {
     await Promise.all(
       [
         ...Object.values(this.issuers),
+        this.edge,
+        this.shop,
         this.stranger,
         this.riskAgent,
         this.orders,

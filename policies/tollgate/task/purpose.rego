@@ -44,12 +44,27 @@ subject_listed if input.subject.type in purpose.subject.types
 
 deny contains lib.reason("asserted_subject", message) if {
 	purpose
-	input.subject
+	input.subject.assurance == "asserted"
 	not subject_assured
 	message := "This agent must prove the subject with a token of theirs (`subject.token`)."
 }
 
-subject_assured if input.subject.assurance == "verified"
+deny contains lib.reason("subject_issuer", message) if {
+	purpose
+	input.subject.assurance == "verified"
+	not subject_assured
+	message := $"For {input.task.purpose} the subject must be proved by a token of: {concat(", ", purpose.subject.issuers)}."
+}
+
+subject_assured if {
+	input.subject.assurance == "verified"
+	not purpose.subject.issuers
+}
+
+subject_assured if {
+	input.subject.assurance == "verified"
+	input.subject.issuer in purpose.subject.issuers
+}
 
 subject_assured if {
 	some pattern in purpose.subject.asserted_by

@@ -61,6 +61,24 @@ test_an_asserted_subject_is_accepted_from_named_agents_only if {
 	decision.reasons[0].code == "asserted_subject"
 }
 
+self_service := object.union(base, {
+	"agent": {"id": "spiffe://edge.example.internal/agents/self-service", "issuer": "edge"},
+	"subject": {"issuer": "shop"},
+	"task": {"purpose": "self_service"},
+})
+
+test_a_customer_is_proved_by_an_issuer_of_customers if decided(self_service).allow == true
+
+test_another_issuer_does_not_prove_a_customer if {
+	denied_for(object.union(self_service, {"subject": {"issuer": "staff"}}), "subject_issuer")
+	nobody := object.union(self_service, {"subject": {"id": "C", "type": "customer", "assurance": "verified"}})
+	denied_for(object.union(nobody, {"subject": {"issuer": ""}}), "subject_issuer")
+}
+
+test_nobody_may_assert_a_customer_of_the_self_service if {
+	denied_for(object.union(self_service, {"subject": {"assurance": "asserted"}}), "asserted_subject")
+}
+
 whole_task := {"id": "task_0", "agent": "coordinator", "issuer": "azure", "purpose": "return_exception"}
 
 part := object.union(base, {
