@@ -119,7 +119,8 @@ export class OauthLife {
 }
 
 function errorOf(denial: Denial, { trace }: TaskContext): { readonly status: number; readonly document: JsonObject } {
-  const { status, document } = exchangeError(denial, denialMembers(denial, { trace_id: trace.traceId }), false);
+  const members = denialMembers(denial, { trace_id: trace.traceId });
+  const { status, document } = exchangeError(denial, members, { asClient: true, scoped: false });
   // RFC 7009 §2.2.1: it has not been revoked, and may be later.
   if (denial.code === 'rate_limited')
     return { status: 503, document: { ...document, error: 'temporarily_unavailable' } };

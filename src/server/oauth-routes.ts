@@ -14,6 +14,7 @@ import type { OauthError } from '../wire/oauth-form.ts';
 import type { TaskRequestBody, TaskRequests } from '../wire/task-request.ts';
 import {
   accessTokenType,
+  type ExchangeManner,
   type ExchangeRequest,
   exchangeError,
   isExchangeFault,
@@ -52,9 +53,7 @@ export class OauthRoutes<Verdict extends TaskVerdict> {
       return fault(asked.error === 'invalid_client' ? 401 : 400, asked.error, asked.description);
     }
     const document = await this.#document(asked, shownBy(request, null), context);
-    return isDenial(document)
-      ? this.#refuse(document, context, asked.scope !== null)
-      : jsonReply(200, document, noCache);
+    return isDenial(document) ? this.#refuse(document, context, mannerOf(asked)) : jsonReply(200, document, noCache);
   }
 
   /** The answer of RFC 8693 §2.2.1. A fault is an answer as well: OAuth clients read no other kind. */
@@ -126,12 +125,16 @@ export class OauthRoutes<Verdict extends TaskVerdict> {
     return this.#ports.requests.taskOf({ ...details, ...(scope === null ? {} : { tools: scope }) });
   }
 
-  #refuse(denial: Denial, context: TaskContext, scoped: boolean): Reply {
+  #refuse(denial: Denial, context: TaskContext, manner: ExchangeManner): Reply {
     if (!saidByPolicy.has(denial.code)) this.#ports.refused(denial, context);
     const members = denialMembers(denial, { trace_id: context.trace.traceId });
-    const { status, document } = exchangeError(denial, members, scoped);
+    const { status, document } = exchangeError(denial, members, manner);
     return jsonReply(status, document, { ...noCache, ...denialHeaders(denial) });
   }
+}
+
+function mannerOf({ clientAssertion, clientId, scope }: ExchangeRequest): ExchangeManner {
+  return { asClient: clientAssertion !== null || clientId !== null, scoped: scope !== null };
 }
 
 /** RFC 6749 §5.1. */

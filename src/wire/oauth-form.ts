@@ -12,7 +12,6 @@ const parametersMax = 32;
 export type OauthError =
   | 'invalid_request'
   | 'invalid_client'
-  | 'invalid_grant'
   | 'invalid_scope'
   | 'unauthorized_client'
   | 'unsupported_grant_type'

@@ -101,10 +101,11 @@ function detailsOf(text: string | undefined): JsonObject | null | undefined {
   return type === 'tollgate_task' ? task : undefined;
 }
 
-/** What an OAuth client is told of a denial; the rest of the table means that the request cannot be granted. */
+/**
+ * What an OAuth client is told of a denial. All that is left means that a token it showed cannot be exchanged, and for
+ * that RFC 8693 §2.2.2 knows one word, whatever is wrong with the token: `invalid_request`.
+ */
 const errors: Partial<Record<DenialCode, { readonly status: number; readonly error: OauthError }>> = {
-  unauthenticated: { status: 401, error: 'invalid_client' },
-  request_invalid: { status: 400, error: 'invalid_request' },
   args_invalid: { status: 400, error: 'invalid_authorization_details' },
   insufficient_scope: { status: 400, error: 'invalid_scope' },
   policy_denied: { status: 400, error: 'unauthorized_client' },
@@ -114,32 +115,39 @@ const errors: Partial<Record<DenialCode, { readonly status: number; readonly err
 /** Pointers of denials that are about a token which stands for somebody else than the client. */
 const ofSubjectToken: ReadonlySet<string | undefined> = new Set(['/subject/token', '/subject_token']);
 
+/** How a request was made, as far as it says what its errors are called. */
+export interface ExchangeManner {
+  /** The client authenticated itself by `client_assertion` or `client_id`, beside the tokens that are exchanged. */
+  readonly asClient: boolean;
+  /** The tools were named in `scope`. */
+  readonly scoped: boolean;
+}
+
 /** Where a denial says what it is about, that is what the client is told. */
-function errorOf(denial: Denial, scoped: boolean): { readonly status: number; readonly error: OauthError } {
+function errorOf(
+  denial: Denial,
+  { asClient, scoped }: ExchangeManner,
+): { readonly status: number; readonly error: OauthError } {
   const [first] = denial.reasons;
   if (denial.status >= 500) return { status: denial.status, error: 'temporarily_unavailable' };
-  if (ofSubjectToken.has(first?.path)) return { status: 400, error: 'invalid_grant' };
-  if (denial.code === 'unauthenticated') {
+  if (denial.code === 'unauthenticated' && !ofSubjectToken.has(first?.path)) {
     // The client is who it says, and did not prove what else it must (RFC 9449 §5).
     if (first?.code.startsWith('proof_')) return { status: 400, error: 'invalid_dpop_proof' };
-    if (first?.code === 'binding_required') return { status: 400, error: 'invalid_request' };
+    if (asClient && first?.code !== 'binding_required') return { status: 401, error: 'invalid_client' };
   }
   if (denial.code === 'args_invalid' && scoped && first?.path === '/tools') {
     return { status: 400, error: 'invalid_scope' };
   }
-  return errors[denial.code] ?? { status: 400, error: 'invalid_grant' };
+  return errors[denial.code] ?? { status: 400, error: 'invalid_request' };
 }
 
-/**
- * The error of a denial (RFC 6749 §5.2) with the gate's members beside it. A fault of the gate stays 503. `scoped`: the
- * tools were named in `scope`.
- */
+/** The error of a denial (RFC 6749 §5.2) with the gate's members beside it. A fault of the gate stays 503. */
 export function exchangeError(
   denial: Denial,
   members: DenialMembers,
-  scoped: boolean,
+  manner: ExchangeManner,
 ): { status: number; document: JsonObject } {
-  const { status, error } = errorOf(denial, scoped);
+  const { status, error } = errorOf(denial, manner);
   const document = { error, error_description: denial.message, ...members };
   return { status, document: document as unknown as JsonObject };
 }

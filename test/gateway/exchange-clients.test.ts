@@ -109,7 +109,7 @@ describe('clients of the token route', part('opa'), () => {
     assert.deepEqual([named.status, decodeJwt(named.answer.access_token).sub], [200, 'C-1']);
   });
 
-  test('what is wrong with the token of a subject is invalid_grant, and the trail says why', async () => {
+  test('what is wrong with the token of a subject is invalid_request, and the trail says why', async () => {
     const past = Math.floor(Date.now() / 1000) - 600;
     const whole = await world.task();
     const rows: Record<string, [string, string]> = {
@@ -122,7 +122,7 @@ describe('clients of the token route', part('opa'), () => {
     };
     for (const [what, [token, reason]] of Object.entries(rows)) {
       const form = { ...subjectOf(token), ...actorOf(agent()), ...ask };
-      const { answer } = await refused(what, exchange(world, form), [400, 'invalid_grant', reason]);
+      const { answer } = await refused(what, exchange(world, form), [400, 'invalid_request', reason]);
       assert.equal(answer.reasons?.[0]?.path, '/subject/token', what);
     }
     assert.equal((await exchange(world, { ...subjectOf(customer()), ...actorOf(agent()), ...ask })).status, 200);
@@ -132,7 +132,6 @@ describe('clients of the token route', part('opa'), () => {
     const good = { ...subjectOf(customer()), ...ask };
     const past = Math.floor(Date.now() / 1000) - 600;
     const rows: Record<string, [Record<string, string>, string]> = {
-      'an actor that has expired': [actorOf(agent({ iat: past, exp: past + 300 })), 'token_expired'],
       'an assertion of nobody': [assertionOf('x.y.z'), 'token_malformed'],
       'an assertion that is no workload token': [assertionOf(shop.token('C-9', { aud })), 'issuer_unknown'],
       'a good actor with an assertion of nobody': [{ ...actorOf(agent()), ...assertionOf('x.y.z') }, 'token_malformed'],
@@ -143,7 +142,10 @@ describe('clients of the token route', part('opa'), () => {
       assert.equal(got.headers.get('www-authenticate'), null, what);
     }
     const alone = { ...subjectOf(agent({ aud: 'api://elsewhere' })), ...ask };
-    await refused('a bad workload token alone', exchange(world, alone), [401, 'invalid_client', 'audience_wrong']);
+    // RFC 8693 §2.2.2: whatever is wrong with a token that is exchanged, the request is invalid.
+    await refused('a bad workload token alone', exchange(world, alone), [400, 'invalid_request', 'audience_wrong']);
+    const late = { ...good, ...actorOf(agent({ iat: past, exp: past + 300 })) };
+    await refused('an actor that has expired', exchange(world, late), [400, 'invalid_request', 'token_expired']);
 
     const form = { ...good, ...actorOf(agent()) };
     for (const scheme of ['Basic', 'Bearer']) {
@@ -220,7 +222,7 @@ describe('clients of the token route', part('opa'), () => {
 
     // A token that belongs to a key is for its own agent alone; a delegation token goes further.
     const stranger = partOf(bound.answer.access_token, world.issuer.token('legal-risk'));
-    const told = await refused('bare', exchange(world, stranger), [400, 'invalid_grant', 'delegation_required']);
+    const told = await refused('bare', exchange(world, stranger), [400, 'invalid_request', 'delegation_required']);
     assert.equal(told.answer.reasons?.[0]?.path, '/subject_token');
     const own = { ...subjectOf(bound.answer.access_token, accessToken), ...actorOf(agent()) };
     assert.equal((await exchange(world, own)).answer.token_type, 'Bearer', 'bound to what this request proves');

@@ -159,7 +159,7 @@ describe('further tokens of a task', part('opa'), () => {
     })) {
       const refused = await exchange(world, partOf(handed.token, workload));
       const { error, reasons } = refused.answer;
-      assert.deepEqual([refused.status, error, reasons?.[0]?.code], [400, 'invalid_grant', 'actor_wrong'], who);
+      assert.deepEqual([refused.status, error, reasons?.[0]?.code], [400, 'invalid_request', 'actor_wrong'], who);
       const told = (await refused.events()).map(({ type, decision }) => [type, decision?.reasons.at(-1)?.code]);
       assert.deepEqual(told, [['denial', 'actor_wrong']], who);
     }
@@ -211,9 +211,9 @@ describe('further tokens of a task', part('opa'), () => {
     });
     assert.equal(first.status, 201);
     const { task_token: token } = (await first.json()) as { task_token: string };
-    const within = await exchange(world, partOf(token, world.issuer.token('agent-2', { act: act(7) })));
-    assert.equal(within.status, 200, 'sixteen before it');
-    const beyond = await exchange(world, partOf(token, world.issuer.token('agent-2', { act: act(8) })));
+    const within = await exchange(world, partOf(token, world.issuer.token('agent-2', { act: act(5) })));
+    assert.equal(within.status, 200, 'fourteen before it');
+    const beyond = await exchange(world, partOf(token, world.issuer.token('agent-2', { act: act(6) })));
     assert.deepEqual([beyond.status, beyond.answer.reasons?.[0]?.code], [400, 'nested_too_deep']);
   });
 });

@@ -100,7 +100,7 @@ describe('revocation', part('opa'), () => {
     silent(await agent.revoke(narrowed), 'revoked');
     assert.equal(await agent.order(narrowed), '401 unauthenticated token_revoked');
     assert.equal((await world.fetch(`/tasks/${task.id}`, narrowed)).status, 401);
-    assert.equal((await agent.exchange(narrowed, 'helper')).error, 'invalid_grant');
+    assert.equal((await agent.exchange(narrowed, 'helper')).error, 'invalid_request');
     assert.deepEqual([await agent.order(sibling), await agent.order(task.token)], ['200 ok', '200 ok']);
     assert.equal(world.orders.received.length, 3);
     const [event] = await world.events({ task: task.id, operation: 'task.revoke_token' });
@@ -117,7 +117,7 @@ describe('revocation', part('opa'), () => {
     const handed = await agent.another(task, { for: { agent: 'helper', issuer: 'azure' } });
     const control = await agent.another(task, { for: { agent: 'helper', issuer: 'azure' } });
     silent(await agent.revoke(handed, task.token), 'revoked');
-    assert.equal((await agent.exchange(handed, 'helper')).error, 'invalid_grant');
+    assert.equal((await agent.exchange(handed, 'helper')).error, 'invalid_request');
     assert.equal((await agent.exchange(control, 'helper')).status, 200);
     assert.equal(await agent.order(task.token), '200 ok');
   });

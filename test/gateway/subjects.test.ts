@@ -176,7 +176,7 @@ describe('subjects', part('opa'), () => {
       );
     }
     const foreign = await partFor(whole, { token: tokenOf('C-1', { aud: 'api://elsewhere' }) });
-    assert.deepEqual([foreign.status, foreign.answer.error], [400, 'invalid_grant']);
+    assert.deepEqual([foreign.status, foreign.answer.error], [400, 'invalid_request']);
 
     const asserted = await world.task({ subject: { id: 'C-1' } });
     const part = await partFor(asserted, { token: tokenOf('C-1') });

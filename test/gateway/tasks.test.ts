@@ -149,7 +149,7 @@ describe('tasks', options, () => {
       assert.equal(await answerOf(post(`/tasks/${short.id}/token`, workload)), '403 task_expired');
       const late = await exchange(world, { ...subjectOf(short.token, accessToken), ...actorOf(workload) });
       const { error, reasons } = late.answer;
-      assert.deepEqual([late.status, error], [400, 'invalid_grant']);
+      assert.deepEqual([late.status, error], [400, 'invalid_request']);
       assert.deepEqual([reasons?.[0]?.code, reasons?.[0]?.path], ['token_expired', '/subject_token']);
     } finally {
       skewMs = 0;

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type DenialCode, denialMembers, denials, deny } from '../../../src/denial.ts';
-import { exchangeError, isExchangeFault, readExchange } from '../../../src/wire/token-exchange.ts';
+import { type ExchangeManner, exchangeError, isExchangeFault, readExchange } from '../../../src/wire/token-exchange.ts';
 import { rawRequest } from './request.ts';
 
 const publicUrl = 'https://gate.example';
@@ -76,7 +76,6 @@ test('every denial has an error that OAuth clients know, and the gate’s own fa
   const known = new Set([
     'invalid_request',
     'invalid_client',
-    'invalid_grant',
     'invalid_scope',
     'unauthorized_client',
     'invalid_authorization_details',
@@ -84,7 +83,7 @@ test('every denial has an error that OAuth clients know, and the gate’s own fa
   ]);
   for (const code of Object.keys(denials) as DenialCode[]) {
     const denial = deny(code, 'no');
-    const { status, document } = exchangeError(denial, denialMembers(denial, {}), false);
+    const { status, document } = exchangeError(denial, denialMembers(denial, {}), { asClient: true, scoped: false });
     assert.ok(known.has(String(document.error)), code);
     assert.equal(status, denial.status >= 500 ? denial.status : code === 'unauthenticated' ? 401 : 400, code);
     assert.deepEqual([document.code, document.error_description], [code, 'no']);
@@ -92,20 +91,25 @@ test('every denial has an error that OAuth clients know, and the gate’s own fa
 });
 
 test('what a denial is about decides its error', () => {
-  const errorOf = (code: DenialCode, reason: { code: string; path?: string }, scoped = false) => {
+  const errorOf = (code: DenialCode, reason: { code: string; path?: string }, manner: Partial<ExchangeManner> = {}) => {
     const denial = deny(code, 'no', { reasons: [{ message: 'no', ...reason }] });
-    const { status, document } = exchangeError(denial, denialMembers(denial, {}), scoped);
+    const { status, document } = exchangeError(denial, denialMembers(denial, {}), {
+      asClient: false,
+      scoped: false,
+      ...manner,
+    });
     return `${status} ${document.error}`;
   };
-  const unauthenticated = (reason: string, path?: string) =>
-    errorOf('unauthenticated', { code: reason, ...(path === undefined ? {} : { path }) });
-  assert.equal(unauthenticated('token_expired'), '401 invalid_client');
-  assert.equal(unauthenticated('token_expired', '/subject/token'), '400 invalid_grant');
-  assert.equal(unauthenticated('token_expired', '/subject_token'), '400 invalid_grant');
+  const unauthenticated = (code: string) => errorOf('unauthenticated', { code });
+  const asClient = { asClient: true };
+  assert.equal(unauthenticated('token_expired'), '400 invalid_request');
+  assert.equal(errorOf('unauthenticated', { code: 'token_expired' }, asClient), '401 invalid_client');
+  const ofSubject = { code: 'token_expired', path: '/subject/token' };
+  assert.equal(errorOf('unauthenticated', ofSubject, asClient), '400 invalid_request');
   assert.equal(unauthenticated('proof_replayed'), '400 invalid_dpop_proof');
   assert.equal(unauthenticated('binding_required'), '400 invalid_request');
-  assert.equal(unauthenticated('binding_wrong'), '401 invalid_client');
-  assert.equal(errorOf('args_invalid', { code: 'not_in_task', path: '/tools' }, true), '400 invalid_scope');
+  assert.equal(errorOf('unauthenticated', { code: 'binding_required' }, asClient), '400 invalid_request');
+  assert.equal(errorOf('args_invalid', { code: 'not_in_task', path: '/tools' }, { scoped: true }), '400 invalid_scope');
   assert.equal(errorOf('args_invalid', { code: 'not_in_task', path: '/tools' }), '400 invalid_authorization_details');
   assert.equal(errorOf('args_invalid', { code: 'invalid', path: '/token' }), '400 invalid_authorization_details');
   const away = errorOf('upstream_unavailable', { code: 'issuer_unavailable', path: '/subject/token' });
