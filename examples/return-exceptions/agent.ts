@@ -68,8 +68,29 @@ export async function openTask(gateUrl: string, token: string, ask: object): Pro
   return callThroughGate(gateUrl, token, { method: 'POST', path: '/tasks', body: ask });
 }
 
+/** Another agent of this world, as the gate names it. */
+export interface Colleague {
+  readonly agent: string;
+  readonly issuer: string;
+}
+
+/**
+ * A token by which `colleague` alone gets a part of the task: what an agent hands over when it asks for help. Its own
+ * task token stays with it. The caller looks at the status.
+ */
+export async function delegate(
+  gateUrl: string,
+  workloadToken: string,
+  taskId: string,
+  colleague: Colleague,
+): Promise<Answered> {
+  const request = { method: 'POST', path: `/tasks/${taskId}/token`, body: { for: colleague } };
+  return callThroughGate(gateUrl, workloadToken, request);
+}
+
 /** The tokens of an exchange: whose task it is about, and who wants a token. */
 export interface Exchange {
+  /** A task token or a delegation token. */
   readonly taskToken: string;
   readonly workloadToken: string;
   /** The part that is wanted; left out where the agent of the task wants another token for it. */

@@ -82,13 +82,17 @@ export interface Question {
 }
 
 /**
- * Asks the legal department's agent. What it shows is its own task token: the other agent opens a part of this task
- * with it, and the token alone would not be enough for that.
+ * Asks the legal department's agent. What it hands over is a delegation token: good for that agent alone, which opens a
+ * part of this task with it, and for nothing else.
  */
-export async function askLegalRisk(riskAgentUrl: string, task: OpenTask, question: Question): Promise<Answered> {
+export async function askLegalRisk(
+  riskAgentUrl: string,
+  delegationToken: string,
+  question: Question,
+): Promise<Answered> {
   const response = await fetch(`${riskAgentUrl}/questions`, {
     method: 'POST',
-    headers: { authorization: `Bearer ${task.task_token}`, 'content-type': 'application/json' },
+    headers: { authorization: `Bearer ${delegationToken}`, 'content-type': 'application/json' },
     body: JSON.stringify(question),
     signal: AbortSignal.timeout(timeoutMs),
   });

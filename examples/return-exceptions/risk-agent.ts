@@ -1,7 +1,7 @@
 /**
- * The legal-risk agent "on-prem": an ordinary program with a door of its own. Who asks it shows a task token; that
- * token and its own workload token together get it a part of that task at the gate, and with the token of its part it
- * makes its calls. It holds no key of the services it asks, and it forgets the asker's token with the answer.
+ * The legal-risk agent "on-prem": an ordinary program with a door of its own. Who asks it hands over a delegation token;
+ * that and its own workload token together get it a part of the asker's task at the gate, and with the token of its part
+ * it makes its calls. It holds no key of the services it asks.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import {
@@ -73,7 +73,7 @@ export class RiskAgent {
       const body = await readBody(request);
       const [scheme, token = ''] = (request.headers.authorization ?? '').split(' ');
       if (request.method !== 'POST' || request.url !== '/questions' || scheme !== 'Bearer') {
-        [status, document] = [404, { error: 'POST /questions, with a task token' }];
+        [status, document] = [404, { error: 'POST /questions, with a delegation token' }];
       } else document = await this.#opinion(token, JSON.parse(body.toString('utf8')));
     } catch (error) {
       status = error instanceof Unanswered ? error.status : 500;

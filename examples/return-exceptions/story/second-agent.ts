@@ -1,8 +1,8 @@
 /**
- * Chapter 3: the coordinator does not decide alone. It hands its task token to the legal department's agent, which
+ * Chapter 3: the coordinator does not decide alone. It hands a delegation token to the legal department's agent, which
  * opens a part of the task with it: the customer and the budget of the whole, tools of its own, and never more.
  */
-import { exchangeToken, type OpenTask, openTask } from '../agent.ts';
+import { delegate, exchangeToken, type OpenTask, openTask } from '../agent.ts';
 import { askLegalRisk } from '../coordinator.ts';
 import { riskPart } from '../risk-agent.ts';
 import { conversation } from '../world/script.ts';
@@ -13,15 +13,25 @@ import type { Entry } from './trail.ts';
 
 const chapter = '3 the second agent';
 const riskAgentId = 'legal-risk';
+const legalRisk = { agent: riskAgentId, issuer: 'onprem' } as const;
 const { customerId, daysLate } = conversation;
 const customerPath = `/tools/orders/customers/${customerId}`;
 /** Dearer than any refund that the coordinator may give by itself. */
 const question = { order_id: 'A-1003', amount_cents: 18_000, days_late: daysLate } as const;
 
+/** What the coordinator hands over so that the legal-risk agent gets a part of `task`. */
+async function delegationOf(scene: Scene, task: OpenTask): Promise<string> {
+  const { status, body } = await delegate(scene.gate.url, await scene.workloadToken(), task.task_id, legalRisk);
+  if (status !== 200) throw new Error(`the delegation was answered ${status}: ${JSON.stringify(body)}`);
+  scene.world.agentTokens.add(body.delegation_token);
+  return body.delegation_token;
+}
+
 /** A part of `task` for the legal-risk agent, as somebody who has its workload token would ask for it. */
 async function partOf(scene: Scene, task: OpenTask, part: object = riskPart) {
   const token = await scene.workloadToken(scene.world.issuers.onprem.workload(riskAgentId));
-  return exchangeToken(scene.gate.url, { taskToken: task.task_token, workloadToken: token, part });
+  const taskToken = await delegationOf(scene, task);
+  return exchangeToken(scene.gate.url, { taskToken, workloadToken: token, part });
 }
 
 async function openPart(scene: Scene, step: Step, task: OpenTask): Promise<OpenTask> {
@@ -40,7 +50,7 @@ export async function secondAgent(scene: Scene): Promise<readonly Entry[]> {
   await story.step(chapter, 'the coordinator asks legal-risk, which opens a part of the task', async (step) => {
     const task = await scene.task();
     asked.task = task;
-    const { status, body } = await askLegalRisk(world.riskAgent.url, task, question);
+    const { status, body } = await askLegalRisk(world.riskAgent.url, await delegationOf(scene, task), question);
     step.equal([status, body.risk], [200, 'low'], 'the answer of legal-risk');
     asked.partId = body.task_id;
     const part = (await scene.call(task, 'GET', `/tasks/${body.task_id}`)).body;
@@ -124,6 +134,18 @@ export async function secondAgent(scene: Scene): Promise<readonly Entry[]> {
       reasons.some(({ code }) => code === 'parent_required'),
       `it needs a whole: ${JSON.stringify(reasons)}`,
     );
+  });
+
+  await story.step(chapter, 'what was handed over is worth nothing in other hands', async (step) => {
+    const task = await scene.task();
+    const handed = await delegationOf(scene, task);
+    const call = () => scene.call({ ...task, task_token: handed }, 'GET', customerPath);
+    await refused(scene, step, { code: 'unauthenticated', reason: 'token_kind', call });
+    const namesake = await scene.workloadToken(world.issuers.aws.workload(coordinatorId));
+    for (const workloadToken of [namesake, await scene.workloadToken()]) {
+      const taken = await exchangeToken(gate.url, { taskToken: handed, workloadToken, part: riskPart });
+      step.equal([taken.status, taken.body.reasons?.[0]?.code], [400, 'actor_wrong'], 'a part for another agent');
+    }
   });
 
   await story.step(chapter, "killing the coordinator's task ends the part", async (step) => {
