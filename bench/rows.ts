@@ -181,10 +181,12 @@ export function configOf(row: Row, { worldUrl, dataDir }: Places): object {
           },
         ],
       },
-      tool('orders'),
+      { ...tool('orders'), operations: { get_order: { reads: ['private'], sends: 'inside' } } },
       {
         ...tool('refunds'),
-        operations: { create_refund: { remember: ['body.amount_cents', 'body.order_id'] } },
+        operations: {
+          create_refund: { remember: ['body.amount_cents', 'body.order_id'], reads: [], sends: 'inside' },
+        },
       },
     ],
     telemetry: { log: 'error' },

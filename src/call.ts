@@ -103,6 +103,18 @@ export interface Ancestor {
   readonly budget: Spending;
 }
 
+/** One step of the route that a task keeps to: a call goes if some step of its plan lets it. */
+export interface PlanStep {
+  /** An operation, or `{route}.*`. */
+  readonly operation: string;
+  /** How many calls of `operation` the task may make, whatever their arguments; absent for any number. */
+  readonly atMost?: number;
+  /** Operations or `{route}.*`, of each of which one call must have been answered well before. */
+  readonly after?: readonly string[];
+  /** What arguments must be, by JSON pointer or dotted path. */
+  readonly where?: Readonly<Record<string, string | number | boolean>>;
+}
+
 /** One task as the store holds it. Written only by compare-and-set on its version. */
 export interface TaskRecord {
   readonly id: TaskId;
@@ -113,6 +125,8 @@ export interface TaskRecord {
   /** Operations or `{route}.*`; null where every operation of the table may be asked for. */
   readonly tools: readonly string[] | null;
   readonly labels: JsonObject;
+  /** The route it keeps to; absent where it has none, and a plan without steps lets nothing through. */
+  readonly plan?: readonly PlanStep[];
   /** The tasks this one is part of: its parent first, the root last. Empty for a task that nobody else's asked for. */
   readonly ancestors: readonly Ancestor[];
   readonly state: TaskState;
@@ -120,6 +134,8 @@ export interface TaskRecord {
   readonly expiresAtMs: number;
   readonly budget: Spending;
   readonly taint: readonly string[];
+  /** Its first token belonged to a key: so does every other. Left out where any bearer may have them. */
+  readonly bound?: true;
   /** Base64url secret of this task: keys its digests, so that a stored digest of a card number cannot be guessed. */
   readonly digestKey: string;
   readonly history: readonly HistoryEntry[];

@@ -99,7 +99,7 @@ export async function startGate(options: StartOptions): Promise<Gate> {
   const foundation = await openFoundation({ config, env, clock, log, kindOf }, opened);
   const { faulted, keyDirectory } = foundation;
   const editions = opened.use(new Editions(faulted));
-  const readiness = readinessOf(foundation, () => editions.current.parts.policy.healthy());
+  const readiness = readinessOf(foundation, () => editions.current.parts.policy);
   const underWay = () => editions.underWay;
   const build = (source: EditionSource, before?: Edition) =>
     openEdition({ foundation, source, before, readiness, underWay, alterRooms: options.alterRooms });

@@ -13,6 +13,8 @@ export interface JsonObject {
 // ── Operations and payloads ─────────────────────────────────────────────────────────────────────────────────────
 export type CallKind = 'model' | 'tool' | 'agent';
 export type Effect = 'read' | 'write' | 'delete';
+/** What a task catches by reading: text that anybody may have written, and data that not everybody may see. */
+export type ReadLabel = 'untrusted' | 'private';
 
 /** One thing that can be called. */
 export interface Operation {
@@ -25,6 +27,10 @@ export interface Operation {
   readonly inputSchema: JsonObject | null;
   /** Dotted paths into the arguments whose values become facts of the history. */
   readonly remember: readonly string[];
+  /** The taint that a task catches by calling it. What the routing table does not say reads `untrusted`. */
+  readonly reads: readonly ReadLabel[];
+  /** Whether what is sent leaves the trust domain. What the routing table does not say sends `outside`. */
+  readonly sends: 'inside' | 'outside';
 }
 
 /** The operations there are; filled at start by the dialects, asked by wire, policy and audit. */

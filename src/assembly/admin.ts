@@ -10,6 +10,7 @@ import { isKeyPurpose, type KeyPurpose } from '../identity/key-purpose.ts';
 import type { Reply } from '../pipeline.ts';
 import type { Person, ShownToken } from '../principal.ts';
 import { adminAudit } from '../server/admin-audit.ts';
+import { adminAuthzen } from '../server/admin-authzen.ts';
 import { adminKeys } from '../server/admin-keys.ts';
 import { type AdminDeed, AdminPlane, type AdminRefusal } from '../server/admin-plane.ts';
 import { adminSuspensions } from '../server/admin-suspensions.ts';
@@ -19,7 +20,10 @@ import { auditQueries } from '../server/audit-queries.ts';
 import type { Readiness } from '../server/readiness.ts';
 import { stateOf } from '../task/tasks.ts';
 import { AdminRequests } from '../wire/admin-request.ts';
+import { AuthzenRequests } from '../wire/authzen-request.ts';
 import { http } from '../wire/dialects/http.ts';
+import { TaskRequests } from '../wire/task-request.ts';
+import { evaluate } from './authzen.ts';
 import type { Editions } from './editions.ts';
 import type { Foundation, Parts } from './parts.ts';
 
@@ -38,6 +42,7 @@ export function adminPlaneOf({ foundation, editions, readiness, hosts }: AdminSu
   const parts = () => editions.current.parts;
   const { prometheus, prometheus_token: scrapeToken } = parts().config.telemetry;
   const requests = new AdminRequests();
+  const taskRequests = new TaskRequests();
   tellWhoComesIn(parts());
   return new AdminPlane({
     clock,
@@ -68,6 +73,11 @@ export function adminPlaneOf({ foundation, editions, readiness, hosts }: AdminSu
         isPurpose: isKeyPurpose,
         rotate: (purpose: KeyPurpose, options) => keyDirectory.rotate(purpose, options),
         requests,
+      }),
+      ...adminAuthzen({
+        requests: new AuthzenRequests(),
+        evaluate: (evaluation) => evaluate(parts(), taskRequests, evaluation),
+        scheme: () => (parts().config.gateway.admin_tls === undefined ? 'http' : 'https'),
       }),
       metrics: async () => ({ reply: metricsReply(prometheus ? () => telemetry.exposition() : null) }),
     },

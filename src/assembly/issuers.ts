@@ -5,7 +5,7 @@
  */
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config/schema.ts';
-import type { FetchJson } from '../identity/key-source.ts';
+import type { FetchJson, KnownKeys } from '../identity/key-source.ts';
 import { PeopleVerifier } from '../identity/people.ts';
 import { SubjectVerifier } from '../identity/subject.ts';
 import { keyUrls } from '../identity/trusted.ts';
@@ -28,8 +28,16 @@ export function issuersOf({ issuers, subject_issuers, admin }: Config): IssuersO
   return { issuers, subject_issuers, ...(admin === undefined ? {} : { admin }) };
 }
 
+/** What the verifiers of every configuration have in common. */
+export interface IssuerSurroundings {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Keys that an earlier configuration had. */
+  readonly known: Map<string, KnownKeys>;
+}
+
 /** Opens no connection before the first token. */
-export function openIssuers(config: IssuersOfConfig, clock: Clock, log: Log): Issuers {
+export function openIssuers(config: IssuersOfConfig, { clock, log, known }: IssuerSurroundings): Issuers {
   const { issuers, subject_issuers: subjectIssuers, admin } = config;
   const urls = keyUrls([...issuers, ...subjectIssuers, ...(admin === undefined ? [] : [admin])]);
   const dialers = new Map<string | undefined, Dialer>();
@@ -47,7 +55,7 @@ export function openIssuers(config: IssuersOfConfig, clock: Clock, log: Log): Is
       issuer,
       fault: fault instanceof Error ? fault.message : String(fault),
     });
-  const surroundings = { fetchJson, clock, faulted };
+  const surroundings = { fetchJson, clock, faulted, known };
   return {
     workloads: new WorkloadVerifier({ ...surroundings, issuers, subjectIssuers }),
     subjects: new SubjectVerifier({ ...surroundings, issuers, subjectIssuers }),

@@ -3,9 +3,8 @@
  * order its members need each other, and closed the other way round. What follows from the configuration (policies,
  * connections, breakers, recognizers) belongs to one edition of it, and goes when that edition's last call has ended.
  */
-import { findOpa } from '../../scripts/opa.js';
 import { Sampler } from '../audit/sampler.ts';
-import { recordPolicy, recordRest } from '../audit/stage.ts';
+import { recordRest } from '../audit/stage.ts';
 import { AuditTrail } from '../audit/trail.ts';
 import { TargetBreakers } from '../breaker/target.ts';
 import { type TaskBalance, taskBalance } from '../budget/balances.ts';
@@ -16,6 +15,7 @@ import type { Loaded } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
 import type { FederationAssertions } from '../identity/federation.ts';
 import type { KeyDirectory } from '../identity/key-directory.ts';
+import type { KnownKeys } from '../identity/key-source.ts';
 import type { GateKeys } from '../identity/keys.ts';
 import type { PeopleVerifier } from '../identity/people.ts';
 import { Possession } from '../identity/possession.ts';
@@ -24,7 +24,7 @@ import { TaskTokens } from '../identity/task-token.ts';
 import { TxnTokens } from '../identity/txn-token.ts';
 import type { WorkloadVerifier } from '../identity/workload.ts';
 import { Inspector } from '../inspection/scan.ts';
-import { PolicyEngine } from '../policy/engine.ts';
+import type { PolicyEngine } from '../policy/engine.ts';
 import type { RouteTable } from '../route/table.ts';
 import { openAdminToken } from '../server/admin-token.ts';
 import { publicUrlOf } from '../server/section.ts';
@@ -42,6 +42,7 @@ import { credentialsOriginOf, type OpenCredentials, openCredentials } from './cr
 import { issuersOf, openIssuers } from './issuers.ts';
 import { openKeys } from './keys.ts';
 import type { Take } from './lease.ts';
+import { openPolicy } from './policy.ts';
 import { openTelemetry } from './telemetry.ts';
 
 /** What the foundation is made from. */
@@ -72,6 +73,8 @@ export interface Foundation extends Omit<Materials, 'config' | 'kindOf'> {
   readonly telemetry: Telemetry;
   readonly running: RunningCalls;
   readonly suspensions: Suspensions;
+  /** The last good keys of issuers, by where they come from: they outlive a change of the configuration. */
+  readonly issuerKeys: Map<string, KnownKeys>;
   readonly tasks: Tasks;
   readonly possession: Possession;
   readonly taskTokens: TaskTokens;
@@ -133,6 +136,7 @@ export async function openFoundation(materials: Materials, opened: AsyncDisposab
   return {
     ...{ env, clock, log, publicUrl, place, faulted, adminToken, keys, keyDirectory, store, trail, sampler, running },
     ...{ telemetry, settlements, endings, suspensions, tasks },
+    issuerKeys: new Map(),
     ...{ possession, federation },
     taskTokens: new TaskTokens({ keys: keyDirectory, possession, publicUrl, clock }),
     txnTokens: new TxnTokens({ keys, trustDomain: gateway.trust_domain, publicUrl, gateway: place, clock }),
@@ -154,32 +158,17 @@ export interface EditionSource {
  * follow from has not changed: connections stay warm, circuits stay open, keys stay cached. Rejects with BundleError.
  */
 export async function openParts(foundation: Foundation, source: EditionSource, take: Take): Promise<Parts> {
-  const { env, clock, log, place, tasks, suspensions, endings, balanceOf, trail, faulted } = foundation;
+  const { clock, log, tasks, suspensions, endings, balanceOf } = foundation;
   const { loaded, table } = source;
   const { config, directory } = loaded;
-  const policy = await take('policy', config.policy, async () => {
-    const opa = () => findOpa({ env, log: (line) => log('info', line) });
-    const dataDir = config.gateway.data_dir;
-    const engine = new PolicyEngine({
-      config: config.policy,
-      baseDir: directory,
-      dataDir,
-      opa,
-      gateway: place,
-      clock,
-      log,
-      changed: (active) => recordPolicy(trail, active).catch((fault: unknown) => faulted('audit', fault)),
-    });
-    await engine.open();
-    return engine;
-  });
+  const policy = await take('policy', config.policy, () => openPolicy(config, directory, foundation));
   const dialer = await take(
     'dialer',
     targetUrls(table),
     (urls) => new Dialer({ clock, allow: urls.map(allowedHost), bodyBytesMax: streamBytesMax }),
   );
   const { workloads, subjects, people } = await take('issuers', issuersOf(config), (from) =>
-    openIssuers(from, clock, log),
+    openIssuers(from, { clock, log, known: foundation.issuerKeys }),
   );
   const credentials = await take('credentials', credentialsOriginOf(loaded), (from) =>
     openCredentials(from, foundation),

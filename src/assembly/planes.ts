@@ -2,6 +2,7 @@
 import type { Json, Operation, TaskRecord } from '../call.ts';
 import { deny, isDenial } from '../denial.ts';
 import type { Pipeline } from '../pipeline.ts';
+import type { PolicyEngine } from '../policy/engine.ts';
 import { DataPlane } from '../server/data-plane.ts';
 import { Planes, type TlsOfPlanes } from '../server/planes.ts';
 import { Readiness } from '../server/readiness.ts';
@@ -65,16 +66,17 @@ export function dataPlaneOf(
 }
 
 /** What `/readyz` asks; the policy is that of the edition in force. */
-export function readinessOf({ clock, store, trail, keys }: Foundation, policyHealthy: () => boolean): Readiness {
-  return new Readiness(clock, {
+export function readinessOf({ clock, store, trail, keys }: Foundation, policy: () => PolicyEngine): Readiness {
+  const checks = {
     store: async () => {
       await store.ping();
       return true;
     },
-    policy: policyHealthy,
+    policy: () => policy().healthy(),
     audit: () => trail.healthy(),
     keys: () => keys.healthy(),
-  });
+  };
+  return new Readiness(clock, checks, () => ({ policy: policy().note }));
 }
 
 /** Both planes, not yet listening. `editions` answers on the data plane; the admin plane is one for all of them. */

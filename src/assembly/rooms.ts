@@ -7,7 +7,7 @@ import { attemptGuarded } from '../breaker/attempt.ts';
 import { breakerStage } from '../breaker/stage.ts';
 import { RunningCount } from '../budget/count.ts';
 import { deliveryOf, settleBudget } from '../budget/settle.ts';
-import { budgetStage } from '../budget/stage.ts';
+import { type BudgetStageParts, budgetStage } from '../budget/stage.ts';
 import type {
   Admitted,
   Answer,
@@ -16,6 +16,7 @@ import type {
   Decision,
   Finding,
   OperationFact,
+  ProposedFact,
   TaskFact,
 } from '../call.ts';
 import { type Denial, isDenial } from '../denial.ts';
@@ -34,7 +35,15 @@ import { routeStage } from '../route/stage.ts';
 import type { RouteTable } from '../route/table.ts';
 import { encoders } from '../server/encode.ts';
 import { Ladder } from '../stage.ts';
-import { enterStage, settleTask, stillAlive, taintStage, taintTask, taskStage } from '../task/stage.ts';
+import {
+  enterStage,
+  settleTask,
+  stillAlive,
+  type TaskStages,
+  taintStage,
+  taintTask,
+  taskStage,
+} from '../task/stage.ts';
 import { denialOfFault, Upstream } from '../upstream/send.ts';
 import { dialects } from '../wire/dialects/index.ts';
 import { operationStage } from '../wire/stage.ts';
@@ -44,11 +53,22 @@ import type { Parts } from './parts.ts';
 /** A call may try so many targets, one after the other, before its reservation could be given back under it. */
 const targetsTriedMax = 4;
 
-function admissionOf(parts: Parts): Rooms['admission'] {
-  const { config, clock, store, table, policy, inspector, stages, breakers, trail, redact } = parts;
+/** A call that may go, as far as can be told before its intent is written down. */
+export type Judged = Omit<Admitted, 'intent'> & ProposedFact;
+
+/** What judging works on: the gate's own tokens and store, or, for a trial, some on which nothing is left behind. */
+export interface Footing {
+  readonly tokens: Parameters<typeof identityStage>[0];
+  readonly stages: TaskStages;
+  readonly budgets: BudgetStageParts['store'];
+}
+
+/** Everything that is judged of a call before it is written down, in its order. A trial climbs these very rungs. */
+export function judgementOf(parts: Parts, { tokens, stages, budgets }: Footing): Ladder<Arrival, Judged> {
+  const { config, clock, table, policy, inspector, breakers } = parts;
   const { failures_in_a_row: failuresInARow, cool_down_seconds: coolDownSeconds } = config.task.loop;
   return Ladder.from<Arrival>()
-    .rung(identityStage(parts.taskTokens))
+    .rung(identityStage(tokens))
     .rung(taskStage(stages))
     .rung(operationStage(() => table))
     .rung(reachStage((call) => bindingsRequired(parts, call)))
@@ -61,10 +81,7 @@ function admissionOf(parts: Parts): Rooms['admission'] {
     .rung(obeyStage(inspector))
     .rung(
       budgetStage({
-        store: {
-          reserve: (...reservation) => store.reserve(...reservation),
-          settle: (id, actual) => parts.settlements.settle(id, actual),
-        },
+        store: budgets,
         clock,
         config: config.budget,
         reservationTtlMs: reservationTtlMs(table),
@@ -72,8 +89,18 @@ function admissionOf(parts: Parts): Rooms['admission'] {
       }),
     )
     .rung(routeStage({ table, clock }))
-    .rung(breakerStage({ breakers, clock, failuresInARow, coolDownMs: coolDownSeconds * 1000 }))
-    .rung(intentStage(trail, { durability: config.audit.durability, redact }));
+    .rung(breakerStage({ breakers, clock, failuresInARow, coolDownMs: coolDownSeconds * 1000 }));
+}
+
+function admissionOf(parts: Parts): Rooms['admission'] {
+  const { config, store, settlements, trail, redact } = parts;
+  const budgets: Footing['budgets'] = {
+    reserve: (...reservation) => store.reserve(...reservation),
+    settle: (id, actual) => settlements.settle(id, actual),
+  };
+  return judgementOf(parts, { tokens: parts.taskTokens, stages: parts.stages, budgets }).rung(
+    intentStage(trail, { durability: config.audit.durability, redact }),
+  );
 }
 
 /** The rooms as the pipeline calls them. */

@@ -11,6 +11,7 @@ import { parseJwt } from '../identity/jwt.ts';
 import { isRefusal } from '../identity/refusal.ts';
 import type { TaskDecision } from '../policy/decision.ts';
 import { taskInput } from '../policy/input.ts';
+import { TaskChecks } from '../server/check.ts';
 import { OauthLife, type OauthLifePorts } from '../server/oauth-life.ts';
 import { OauthRoutes } from '../server/oauth-routes.ts';
 import { type TaskContext, TaskRoutes } from '../server/task-routes.ts';
@@ -19,8 +20,11 @@ import { issueToken, operationOf, type Ticket, type TokenPorts } from '../task/i
 import type { OpeningPorts } from '../task/open.ts';
 import { ancestorOf } from '../task/tasks.ts';
 import type { Revocation } from '../task/token-life.ts';
+import { CheckRequests } from '../wire/check-request.ts';
+import { dialects } from '../wire/dialects/index.ts';
 import { TaskRequests } from '../wire/task-request.ts';
 import type { Parts } from './parts.ts';
+import { judgeOnTrial } from './trial.ts';
 
 export interface TaskFaces {
   readonly tasks: TaskRoutes<TaskDecision>;
@@ -42,7 +46,7 @@ export function accessOf({ tasks, taskTokens, workloads, possession }: Parts): A
 
 type News = Parameters<typeof recordTask>[1];
 
-function openingOf(
+export function openingOf(
   parts: Parts,
   access: AccessPorts,
   record: (news: News) => Promise<void>,
@@ -99,8 +103,14 @@ export function taskFacesOf(parts: Parts, access: AccessPorts, challenge: OauthL
     await record({ record: ticket.record, operation: operationOf(ticket), status: 200, trace, details });
     return issued;
   };
+  const checks = new TaskChecks({
+    ...{ requests: new CheckRequests(), access, dialects, clock, bind: opening.bind },
+    judge: (arrival, caller) => judgeOnTrial(parts, arrival, caller),
+    record: (task, calls, trace) =>
+      record({ record: task, operation: 'task.check', status: 200, trace, details: { calls } as unknown as Json }),
+  });
   const tasks = new TaskRoutes<TaskDecision>({
-    ...{ requests, access, clock, balanceOf, opening, issue },
+    ...{ requests, access, clock, balanceOf, opening, issue, checks },
     recordEnded: (task, by) => record({ record: task, operation: endingOf(task), status: 200, details: { by } }),
     recordThought: (task, id, text, proposals) =>
       recordReportedThought(trail, { id, text, proposals }, { record: task, redact }),
@@ -111,7 +121,7 @@ export function taskFacesOf(parts: Parts, access: AccessPorts, challenge: OauthL
     refuse(denial, context);
   };
   const oauthLife = new OauthLife({
-    ...{ ...access, ...opening, challenge, refused },
+    ...{ ...access, ...opening, challenge, refused, faulted },
     claimsOf: (token) => claimsOf(token),
     recordRevoked: (revocation, trace) => record(newsOfRevocation(revocation, trace)),
   });

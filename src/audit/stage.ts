@@ -51,7 +51,7 @@ const isText = (value: unknown): boolean => typeof value === 'string' && value !
 const fromOutside: Readonly<Record<string, readonly string[]>> = {
   agent: ['claims'],
   subject: ['id', 'claims'],
-  task: ['labels'],
+  task: ['labels', 'plan'],
   call: ['arguments', 'path', 'provenance', 'tools'],
 };
 

@@ -4,6 +4,7 @@
  * `main.ts` that reads the environment.
  */
 import { type Command, Usage } from './command.ts';
+import { printable } from './table.ts';
 
 interface Entry {
   /** One or two words. */
@@ -28,6 +29,16 @@ const commands: readonly Entry[] = [
     name: 'audit verify',
     summary: 'prove the audit trail whole, or name the first bad event',
     load: async () => (await import('./audit-verify.ts')).auditVerify,
+  },
+  {
+    name: 'policy replay',
+    summary: 'what a bundle would have decided otherwise, over the recorded calls',
+    load: async () => (await import('./policy-replay.ts')).policyReplay,
+  },
+  {
+    name: 'policy suggest',
+    summary: 'the least toolset that a purpose used, out of the recorded calls',
+    load: async () => (await import('./policy-suggest.ts')).policySuggest,
   },
   {
     name: 'task ls',
@@ -69,6 +80,26 @@ const commands: readonly Entry[] = [
     summary: 'make a new key; the old one verifies until its tokens expire',
     load: async () => (await import('./keys-rotate.ts')).keysRotate,
   },
+  {
+    name: 'policy check',
+    summary: 'list every fault of a policy folder, with its line',
+    load: async () => (await import('./policy-check.ts')).policyCheck,
+  },
+  {
+    name: 'policy test',
+    summary: 'run the tests of a policy folder, with coverage',
+    load: async () => (await import('./policy-test.ts')).policyTest,
+  },
+  {
+    name: 'policy build',
+    summary: 'compile a policy folder, and prove that it decides as OPA does',
+    load: async () => (await import('./policy-build.ts')).policyBuild,
+  },
+  {
+    name: 'policy diff',
+    summary: 'show what a changed policy folder would decide otherwise',
+    load: async () => (await import('./policy-diff.ts')).policyDiff,
+  },
 ];
 
 const help = `tollgate: the gate between AI agents and everything they touch
@@ -108,12 +139,12 @@ async function run(argv: readonly string[]): Promise<number> {
   try {
     return await command.run(rest, {
       env: process.env,
-      out: (text) => process.stdout.write(`${text}\n`),
-      err: (text) => process.stderr.write(`${text}\n`),
+      out: (text) => process.stdout.write(`${printable(text)}\n`),
+      err: (text) => process.stderr.write(`${printable(text)}\n`),
     });
   } catch (fault) {
     const wrong = fault instanceof Usage || (fault as NodeJS.ErrnoException).code?.startsWith('ERR_PARSE_ARGS');
-    process.stderr.write(`tollgate ${entry.name}: ${(fault as Error).message}\n`);
+    process.stderr.write(`tollgate ${entry.name}: ${printable((fault as Error).message)}\n`);
     if (wrong) process.stderr.write(`\n${command.help}\n`);
     return wrong ? 2 : 1;
   }

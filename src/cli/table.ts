@@ -4,7 +4,14 @@
  */
 
 /** Control characters, and those that change the direction of what follows. */
-const unprintable = /[\p{Cc}\p{Zl}\p{Zp}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
+const unprintable = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu;
+
+/** Text of several lines, in which what a terminal would obey is written as JSON escapes it: JSON stays what it was. */
+export function printable(text: string): string {
+  return text.replaceAll(unprintable, (found) =>
+    found === '\n' || found === '\t' ? found : `\\u${found.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
 
 /** A value on one line. */
 export function cell(value: unknown): string {

@@ -54,6 +54,7 @@ ${adminHelp}`,
       const query = { tenant, agent, state, limit: wanted, cursor: cursor ?? undefined };
       const page: Page = await client.get<Page>('/tasks', query);
       tasks.push(...page.tasks);
+      if (page.next_cursor !== null && page.next_cursor === cursor) throw new Error('the gate leads in a circle');
       cursor = page.next_cursor;
     } while (cursor !== null && tasks.length < Number(limit));
     if (json) surroundings.out(JSON.stringify({ tasks, next_cursor: cursor }, null, 2));

@@ -11,12 +11,14 @@ import { checkBudget } from '../budget/section.ts';
 import { checkKeys } from '../identity/keepers/section.ts';
 import { checkIdentity } from '../identity/section.ts';
 import { checkInspection } from '../inspection/section.ts';
+import { checkPolicy, isServed } from '../policy/section.ts';
 import { checkRoutes } from '../route/section.ts';
 import { checkGateway, publicUrlOf } from '../server/section.ts';
 import { checkStore } from '../store/section.ts';
 import { checkTask } from '../task/section.ts';
 import { checkTelemetry } from '../telemetry/section.ts';
 import { checkCredentials, type TlsIdentity } from '../upstream/section.ts';
+import { checkAssertionAudiences } from './assertion-audiences.ts';
 import { checkBindings } from './bindings.ts';
 import { absoluteCredentials, readIdentities } from './credential-files.ts';
 import { type ConfigFault, parseConfig, type Surroundings } from './document.ts';
@@ -98,6 +100,7 @@ function crossChecks(config: Config): readonly { readonly pointer: string; reado
     ...checkGateway(config.gateway),
     ...checkIdentity(config, publicUrlOf(config.gateway)),
     ...checkTask(config.task, config.limits.history),
+    ...checkPolicy(config.policy),
     ...checkBudget(config.budget),
     ...checkStore(config.store),
     ...checkKeys(config.keys, config.store),
@@ -106,6 +109,7 @@ function crossChecks(config: Config): readonly { readonly pointer: string; reado
     ...checkCredentials(config.credentials, config.routes),
     ...checkTelemetry(config.telemetry),
     ...checkBindings(config),
+    ...checkAssertionAudiences(config),
   ];
 }
 
@@ -126,7 +130,9 @@ function withAbsolutePaths(config: Config, directory: string): Config {
     ...config,
     gateway: { ...absoluteTls(config.gateway, absolute), data_dir: absolute(config.gateway.data_dir) },
     keys: absoluteCommand(config.keys, directory),
-    policy: { ...config.policy, bundle: absolute(config.policy.bundle) },
+    policy: isServed(config.policy.bundle)
+      ? config.policy
+      : { ...config.policy, bundle: absolute(config.policy.bundle) },
     credentials: absoluteCredentials(config.credentials, absolute),
     routes: config.routes.map((route) =>
       route.kind === 'http' ? { ...route, openapi: absolute(route.openapi) } : route,

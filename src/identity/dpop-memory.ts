@@ -35,21 +35,25 @@ export class ProofMemory {
    * come than can be remembered. Rejects with `StoreUnavailable` if the store does.
    */
   async use({ jkt, jti }: Proof): Promise<Refusal | undefined> {
-    if (!this.#hasRoom()) return refuse('memory_full');
+    const period = this.#periodWithRoom();
+    if (period === undefined) return refuse('memory_full');
     const key = storeKey(jkt, 'dpop', hash('sha256', jti, 'base64url'));
     const written = await this.#options.store.compareAndSet(key, 0, 1, rememberedMs);
+    // One that put nothing into the store takes no room: who has a used proof must not fill the memory by repeating it.
+    if (!written.ok) period.count--;
     return written.ok ? undefined : refuse('proof_replayed');
   }
 
-  #hasRoom(): boolean {
+  /** Where a proof is counted, which it is already; undefined if there is no room for it. */
+  #periodWithRoom(): { count: number } | undefined {
     const nowMs = this.#options.clock.monotonicMs();
     const { endsMs, count } = this.#period;
     if (nowMs >= endsMs) {
       const before = nowMs < endsMs + rememberedMs ? count : 0;
       this.#period = { endsMs: nowMs + rememberedMs, count: 0, before };
     }
-    if (this.#period.count + this.#period.before >= this.#proofsMax) return false;
+    if (this.#period.count + this.#period.before >= this.#proofsMax) return undefined;
     this.#period.count++;
-    return true;
+    return this.#period;
   }
 }

@@ -33,7 +33,8 @@ export type KeyUses = ReadonlySet<string | null>;
 
 const signatureUses: KeyUses = new Set(['sig', null]);
 
-const keysMax = 64;
+/** The gate's own JWKS has those of all its gateways, and services read it by this page. */
+const keysMax = 512;
 const kidCharsMax = 255;
 const modulusBitsMin = 2048;
 // Beyond this a verification takes milliseconds: a set could slow the gate down.
@@ -41,7 +42,7 @@ const modulusBitsMax = 8192;
 const exponentBytesMax = 8;
 const coordinateBytes: Readonly<Record<string, number>> = { 'P-256': 32, 'P-384': 48, 'P-521': 66, Ed25519: 32 };
 
-/** The usable keys of a JWKS document; undefined if it is no JWKS, or holds over 64 keys. */
+/** The usable keys of a JWKS document; undefined if it is no JWKS, or holds over 512 keys. */
 export function readKeySet(document: Json, uses: KeyUses = signatureUses): KeySet | undefined {
   if (typeof document !== 'object' || document === null || !('keys' in document)) return undefined;
   const members = document.keys;

@@ -216,16 +216,17 @@ export class KeyDirectory implements AsyncDisposable {
 
   #adopt(directory: Directory): void {
     const { clock, gatewayId: own, name } = this.#options;
+    const nowMs = clock.nowMs();
     const others = new Map<string, ForeignKey>();
     for (const [gatewayId, entry] of Object.entries(directory)) {
       if (gatewayId === own) continue;
-      const published = readPublished(gatewayId, entry, this.#mark, clock.nowMs());
+      const published = readPublished(gatewayId, entry, this.#mark, nowMs);
       if (published === 'unmarked') {
         this.#tell(gatewayId, `the keys that gateway "${gatewayId}" published lack the mark of keys.secret: not taken`);
       }
       if (published === undefined || published === 'unmarked') continue;
       const prefixes = name === undefined ? [gatewayId] : [gatewayId, name];
-      const found = foreignKeys(published, prefixes, (document) => this.#known(document));
+      const found = foreignKeys(published, prefixes, nowMs, (document) => this.#known(document));
       for (const key of found) others.set(`${key.purpose} ${key.kid}`, key);
     }
     this.#others = others;

@@ -48,21 +48,26 @@ export async function readKeyFile(path: string): Promise<StoredKey | undefined> 
 
 /** Writes `stored` (mode 0600, durable) unless a file is there already; either way the file stands afterwards. */
 export async function createKeyFile(path: string, temporaryPath: string, stored: StoredKey): Promise<void> {
-  await writeDurably(temporaryPath, stored);
   try {
+    await writeDurably(temporaryPath, stored);
     await link(temporaryPath, path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   } finally {
-    await unlink(temporaryPath);
+    await removeUnfinished(temporaryPath);
   }
   await syncDirectory(path);
 }
 
 /** Puts `stored` in place of what stands in `path`, in one step: a crash leaves the one or the other. */
 export async function replaceKeyFile(path: string, temporaryPath: string, stored: StoredKey): Promise<void> {
-  await writeDurably(temporaryPath, stored);
-  await rename(temporaryPath, path);
+  try {
+    await writeDurably(temporaryPath, stored);
+    await rename(temporaryPath, path);
+  } catch (error) {
+    await removeUnfinished(temporaryPath);
+    throw error;
+  }
   await syncDirectory(path);
 }
 
@@ -84,6 +89,11 @@ async function writeDurably(path: string, stored: StoredKey): Promise<void> {
   } finally {
     await file.close();
   }
+}
+
+/** A full disk must not fill with halves of keys, one for each try. */
+async function removeUnfinished(path: string): Promise<void> {
+  await unlink(path).catch(() => undefined);
 }
 
 async function syncDirectory(path: string): Promise<void> {

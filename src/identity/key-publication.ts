@@ -25,7 +25,9 @@ export interface ForeignKey {
   readonly document: JsonObject;
 }
 
-/** A gateway that has not been seen for so long is forgotten; no token of its keys can be alive any more. */
+/** Of a gateway that has not been seen for so long no token is alive: of its keys only the one for auditors is shown. */
+export const retiredMs = 2 * 3600_000;
+/** A gateway that has not been seen for so long is forgotten. */
 export const forgottenMs = 7 * 24 * 3600_000;
 /** A rotating gateway has at most four keys of each of three purposes, and its audit key. */
 const keysMax = 16;
@@ -54,14 +56,15 @@ export function readPublished(
 
 /** The keys of an entry that may be used. `known` gives those that were read before. */
 export function foreignKeys(
-  { keys }: Published,
+  { keys, seenAtMs }: Published,
   prefixes: readonly string[],
+  nowMs: number,
   known: (document: JsonObject) => ForeignKey | undefined,
 ): ForeignKey[] {
   return keys.slice(0, keysMax).flatMap((jwk) => {
     if (typeof jwk !== 'object' || jwk === null) return [];
     const purpose = purposeOf(prefixes, jwk);
-    if (purpose === undefined) return [];
+    if (purpose === undefined || (purpose !== 'audit' && nowMs - seenAtMs >= retiredMs)) return [];
     const kept = members.flatMap((name) => (jwk[name] === undefined ? [] : [[name, jwk[name]]]));
     const document = Object.fromEntries(kept) as JsonObject;
     const before = known(document);

@@ -37,7 +37,15 @@ export const keySourceLimits = {
   retryMs: 2_000,
   /** Keys that are tried for one token (several may share a kid, or have none). */
   candidatesMax: 4,
+  /** Places whose keys are handed on from one configuration to the next. */
+  placesMax: 512,
 } as const;
+
+/** The last good keys of one place, and when they were had, on the monotonic clock. */
+export interface KnownKeys {
+  readonly keys: KeySet;
+  readonly goodAtMs: number;
+}
 
 export interface KeySourceOptions {
   /** Discovery is tried at this URL, and must name it. */
@@ -49,6 +57,11 @@ export interface KeySourceOptions {
   readonly ca?: string;
   /** Is told why a fetch gave no keys; the last good ones stand. */
   readonly faulted?: (fault: unknown) => void;
+  /**
+   * Keys by the place they come from. Handed on from one configuration to the next, so that an issuer which is away
+   * while the configuration changes is still served by its last good keys. Holds at most `placesMax` entries.
+   */
+  readonly known?: Map<string, KnownKeys>;
   readonly fetchJson: FetchJson;
   readonly clock: Clock;
 }
@@ -58,6 +71,7 @@ export class KeySource {
   #keys: KeySet | null = null;
   #fingerprints: ReadonlySet<string> = new Set();
   #jwksUri: string | null;
+  readonly #place: string;
   #freshMs: number = keySourceLimits.freshMs;
   #goodAtMs = 0;
   #triedAtMs = Number.NEGATIVE_INFINITY;
@@ -66,6 +80,10 @@ export class KeySource {
   constructor(options: KeySourceOptions) {
     this.#options = options;
     this.#jwksUri = options.jwksUri;
+    const { issuer, jwksUri, uses, ca } = options;
+    this.#place = JSON.stringify([issuer, jwksUri, uses === undefined ? null : [...uses], ca ?? null]);
+    const known = options.known?.get(this.#place);
+    if (known !== undefined) this.#adopt(known);
   }
 
   /**
@@ -109,11 +127,9 @@ export class KeySource {
     this.#triedAtMs = nowMs;
     this.#loading = this.#fetchKeys()
       .then((keys) => {
-        this.#keys = keys;
-        this.#fingerprints = new Set(keys.keys.map((key) => key.fingerprint));
-        this.#goodAtMs = this.#options.clock.monotonicMs();
-        const { freshMs, freshMsMin, freshMsMax } = keySourceLimits;
-        this.#freshMs = Math.min(Math.max(keys.refreshHintMs ?? freshMs, freshMsMin), freshMsMax);
+        const known = { keys, goodAtMs: this.#options.clock.monotonicMs() };
+        this.#adopt(known);
+        this.#remember(known);
       })
       .catch((fault: unknown) => {
         this.#options.faulted?.(fault);
@@ -124,6 +140,23 @@ export class KeySource {
         this.#loading = null;
       });
     return this.#loading;
+  }
+
+  #remember(known: KnownKeys): void {
+    const places = this.#options.known;
+    if (places === undefined) return;
+    places.delete(this.#place);
+    places.set(this.#place, known);
+    const [oldest] = places.keys();
+    if (places.size > keySourceLimits.placesMax && oldest !== undefined) places.delete(oldest);
+  }
+
+  #adopt({ keys, goodAtMs }: KnownKeys): void {
+    this.#keys = keys;
+    this.#fingerprints = new Set(keys.keys.map((key) => key.fingerprint));
+    this.#goodAtMs = goodAtMs;
+    const { freshMs, freshMsMin, freshMsMax } = keySourceLimits;
+    this.#freshMs = Math.min(Math.max(keys.refreshHintMs ?? freshMs, freshMsMin), freshMsMax);
   }
 
   async #fetchKeys(): Promise<KeySet> {

@@ -146,7 +146,10 @@ export class GateKeys implements AsyncDisposable {
   /** The key of `purpose` that signs now. */
   signing(purpose: KeyPurpose): KeptKey | undefined {
     const nowMs = this.#options.clock.nowMs();
-    return this.#held.get(purpose)?.findLast(({ notBeforeMs }) => notBeforeMs !== null && notBeforeMs <= nowMs);
+    const keys = this.#held.get(purpose);
+    const due = keys?.findLast(({ notBeforeMs }) => notBeforeMs !== null && notBeforeMs <= nowMs);
+    // Where no time has come the clock was set back: to wait until it is there again would help nobody.
+    return due ?? keys?.find(({ notBeforeMs }) => notBeforeMs !== null);
   }
 
   /**

@@ -116,7 +116,7 @@ export function wwwAuthenticate(
   const dpop = (...said: readonly string[]) => `DPoP ${[...said, algs, metadata].join(', ')}`;
   if (resource.dpopRequired) return dpop(...error);
   if (byProof) return `${dpop(...error)}, ${bearer()}`;
-  const helps = denial.reasons.some(({ code }) => code.startsWith('binding_'));
+  const helps = denial.reasons.some(({ code, path }) => path === undefined && code.startsWith('binding_'));
   return helps ? `${bearer(...error)}, ${dpop()}` : bearer(...error);
 }
 

@@ -73,6 +73,8 @@ function subjectReader(entry: SubjectIssuerConfig): Reader<SubjectFact> {
   const type = claimSource(entry.type);
   const tenant = entry.tenant === undefined ? null : claimSource(entry.tenant);
   return ({ claims }) => {
+    // The agent that shows it is not whom it belongs to: taken from the agent it would be good in any hands.
+    if (claims.cnf !== undefined) return refuse('binding_missing');
     const values = [readClaim(id, claims), readClaim(type, claims), tenant === null ? null : readClaim(tenant, claims)];
     const refusal = values.find(isRefusal);
     if (refusal !== undefined) return refusal;

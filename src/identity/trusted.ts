@@ -13,7 +13,7 @@ import { type IssuerKindName, issuerKinds, type KindDefaults, type Purpose } fro
 import { trustDomainOf } from './issuer-kinds/spiffe-id.ts';
 import type { VerificationKey } from './jwk.ts';
 import { checkClaims, isSignedBy, type Jwt, normalTyp, parseJwt, type RegisteredClaims } from './jwt.ts';
-import { type FetchJson, KeySource } from './key-source.ts';
+import { type FetchJson, KeySource, type KnownKeys } from './key-source.ts';
 import { isRefusal, type Refusal, refuse } from './refusal.ts';
 import { TokenCache } from './token-cache.ts';
 
@@ -44,6 +44,8 @@ export type Reader<Fact> = (token: TrustedToken) => Fact | Refusal;
 /** How the keys of issuers are fetched, and who is told of it. */
 export interface TrustSurroundings {
   readonly fetchJson: FetchJson;
+  /** Keys that another configuration had; see `KeySourceOptions.known`. */
+  readonly known?: Map<string, KnownKeys>;
   readonly clock: Clock;
   /** Is told of an issuer whose keys could not be fetched; the last good ones stand meanwhile. */
   readonly faulted?: (issuer: string, fault: unknown) => void;
@@ -179,7 +181,7 @@ function ready<Entry extends TrustedEntry, Fact>(
   options: TrustedIssuersOptions<Entry, Fact>,
 ): Issuer<Fact> {
   const defaults = issuerKinds[entry.kind].defaults(entry);
-  const { fetchJson, clock, faulted } = options;
+  const { fetchJson, clock, faulted, known } = options;
   const label = entry.issuer ?? `spiffe://${entry.trust_domain}`;
   return {
     entry,
@@ -196,6 +198,7 @@ function ready<Entry extends TrustedEntry, Fact>(
       clock,
       ...(defaults.keyUses === undefined ? {} : { uses: defaults.keyUses }),
       ...(entry.ca === undefined ? {} : { ca: entry.ca }),
+      ...(known === undefined ? {} : { known }),
       ...(faulted === undefined ? {} : { faulted: (fault) => faulted(label, fault) }),
     }),
     read: options.reader(entry, defaults),

@@ -71,6 +71,8 @@ export class TxnTokens {
         purpose,
         operation,
         subject_assurance: subject?.assurance ?? 'none',
+        // Equal ids of two issuers are two subjects.
+        ...(subject?.issuer === undefined ? {} : { subject_issuer: subject.issuer }),
         sent_digest: sentDigest,
       },
       rctx: { gateway: gateway.id, cloud: gateway.cloud, region: gateway.region },

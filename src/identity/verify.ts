@@ -60,6 +60,8 @@ export interface Transaction {
   readonly subject: string;
   /** `verified`: by a token of the subject's; `asserted`: the agent says so; `none`: there is no subject. */
   readonly subjectAssurance: 'verified' | 'asserted' | 'none';
+  /** Which of the gate's configured issuers vouched for a verified subject; null for any other. */
+  readonly subjectIssuer: string | null;
   /** The agent that makes the call, and the name of the issuer, in the gate's configuration, that vouched for it. */
   readonly agent: string;
   readonly agentIssuer: string;
@@ -163,7 +165,7 @@ function readTransaction(jwt: Jwt, subject: string, request: ReceivedRequest): T
   }
   if (typeof tctx !== 'object' || tctx === null || !('sent_digest' in tctx)) return refuse('claim_missing');
   const { task_id: taskId, root_task_id: rootTaskId, purpose, operation, subject_assurance: assurance } = tctx;
-  const { agent_issuer: agentIssuer } = tctx;
+  const { agent_issuer: agentIssuer, subject_issuer: subjectIssuer } = tctx;
   if (!isPlainText(txn, idCharsMax) || !isPlainText(agent, idCharsMax)) return refuse('claim_invalid');
   if (!isPlainText(taskId, idCharsMax) || !isPlainText(rootTaskId, idCharsMax)) return refuse('claim_invalid');
   if (!isPlainText(purpose, textCharsMax) || !isPlainText(operation, textCharsMax)) return refuse('claim_invalid');
@@ -181,6 +183,7 @@ function readTransaction(jwt: Jwt, subject: string, request: ReceivedRequest): T
     subjectAssurance: assurance,
     agent,
     agentIssuer,
+    subjectIssuer: assurance === 'verified' && typeof subjectIssuer === 'string' ? subjectIssuer : null,
     actors,
     operation,
     purpose,

@@ -4,17 +4,16 @@
  * folder itself. Built at `-O0`: higher levels drop rules over data that is absent at build time when roots are
  * missing, and are no faster.
  */
-import { spawn } from 'node:child_process';
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Clock } from '../clock.ts';
+import { runOpa } from './opa.ts';
 import { BundleError, digest, type SourceFile, sourcesDigest } from './sources.ts';
 
 /** The built-ins that OPA's WASM has; without it OPA compiles calls that throw when they run. */
 export const capabilitiesFile = fileURLToPath(new URL('../../policies/capabilities.json', import.meta.url));
 
-const buildMs = 60_000;
 const compilerTextCharsMax = 16_384;
 const bundlesKept = 16;
 /** Part of every cache key: raise it when the way bundles are built changes. */
@@ -49,7 +48,8 @@ function packagesOf(files: readonly SourceFile[]): Set<string> {
   return names;
 }
 
-function entrypointsOf(files: readonly SourceFile[]): string[] {
+/** What is built of a bundle. Throws BundleError where a package that must be there is not. */
+export function entrypointsOf(files: readonly SourceFile[]): string[] {
   const packages = packagesOf(files);
   const missing = requiredPackages.filter((name) => !packages.has(name));
   if (missing.length > 0) throw new BundleError(`the bundle has no package ${missing.join(' and no package ')}`);
@@ -102,7 +102,8 @@ export async function buildBundle(options: BuildOptions): Promise<Built> {
   return { file, sources, cached: false };
 }
 
-async function writeSources(folder: string, files: readonly SourceFile[]): Promise<void> {
+/** Writes `files` below `folder` as a bundle that claims no more than what the gate asks for. */
+export async function writeSources(folder: string, files: readonly SourceFile[]): Promise<void> {
   for (const { path, content } of files) {
     await mkdir(dirname(join(folder, path)), { recursive: true });
     await writeFile(join(folder, path), content);
@@ -122,40 +123,10 @@ async function compile(
 ): Promise<void> {
   const args = ['build', '-t', 'wasm', '-O', '0', '-b', '.', '--capabilities', capabilitiesFile, '-o', output];
   for (const entrypoint of entrypoints) args.push('-e', entrypoint);
-  const late = new AbortController();
-  const timer = clock.after(buildMs, () => late.abort());
-  try {
-    await new Promise<void>((resolve, reject) => {
-      // An empty environment: the gate's own holds credentials, and a compiler needs none.
-      const child = spawn(opa, args, {
-        cwd: folder,
-        env: {},
-        stdio: ['ignore', 'pipe', 'pipe'],
-        signal: AbortSignal.any([signal, late.signal]),
-        killSignal: 'SIGKILL',
-      });
-      let said = '';
-      const listen = (chunk: Buffer) => {
-        if (said.length < compilerTextCharsMax)
-          said += chunk.toString('utf8').slice(0, compilerTextCharsMax - said.length);
-      };
-      child.stdout.on('data', listen);
-      child.stderr.on('data', listen);
-      child.on('error', (fault) =>
-        reject(
-          new BundleError(
-            late.signal.aborted ? `OPA took longer than ${buildMs} ms` : `OPA did not run: ${fault.message}`,
-          ),
-        ),
-      );
-      child.on('close', (code) => {
-        if (code === 0) resolve();
-        else reject(new BundleError(`OPA refused the policies: ${said.trim() || `exit ${code}`}`));
-      });
-    });
-  } finally {
-    timer.cancel();
-  }
+  const { code, stdout, stderr } = await runOpa({ opa, args, cwd: folder, clock, signal });
+  if (code === 0) return;
+  const said = `${stdout}${stderr}`.trim().slice(0, compilerTextCharsMax);
+  throw new BundleError(`OPA refused the policies: ${said || `exit ${code}`}`);
 }
 
 /** Keeps the newest bundles; who goes back to an older policy builds it again. */

@@ -1,20 +1,15 @@
 /**
- * Reads a bundle in OPA's format (a gzip tar with `policy.wasm`, `data.json`, `.manifest`) under bounds: a small file
- * that unpacks to gigabytes, or that names a file twice, is refused before it is used.
+ * Reads a bundle in OPA's format (a gzip tar with `policy.wasm`, `data.json`, `.manifest`), and, where keys are
+ * configured, believes nothing of it before its signature is checked. A large bundle, or one from elsewhere, belongs
+ * in a thread of its own: see bundle-reader.ts.
  */
-import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
-import { posix } from 'node:path';
-import { Transform } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
-import { createGunzip } from 'node:zlib';
-import { extract } from 'tar-stream';
+import { readFile, stat } from 'node:fs/promises';
+import { packedBytesMax, readArchive } from './bundle-archive.ts';
+import { signaturesFile, verifiedFiles } from './bundle-signature.ts';
+import { type BundleTerms, noTerms, termsOf } from './bundle-terms.ts';
+import type { SigningKey } from './signing-key.ts';
 import { BundleError } from './sources.ts';
 
-const packedBytesMax = 32 * 1_048_576;
-const unpackedBytesMax = 128 * 1_048_576;
-const entriesMax = 4_096;
-const neededEntries = new Set(['policy.wasm', 'data.json', '.manifest']);
 const requiredEntrypoints = ['tollgate/task/decision', 'tollgate/call/decision'] as const;
 
 export interface Bundle {
@@ -23,21 +18,43 @@ export interface Bundle {
   readonly data: Buffer;
   /** As the manifest says; null where it says none. */
   readonly revision: string | null;
+  /** Left out: none. */
+  readonly terms?: BundleTerms;
+  /** It is signed and no key was given to look at it with. */
+  readonly unchecked?: boolean;
 }
 
-/** Reads and checks the bundle at `file`. Throws BundleError for what is no usable bundle. */
-export async function readBundle(file: string): Promise<Bundle> {
-  const entries = await readEntries(file);
-  const wasm = entries.get('policy.wasm');
+/** Reads and checks the bundle file at `file`, which must be small. Throws BundleError for what is no usable bundle. */
+export async function readBundle(file: string, keys: readonly SigningKey[] = []): Promise<Bundle> {
+  return parseBundle(await packedBundle(file), keys);
+}
+
+/** The bytes of a bundle file, within the bound. */
+export async function packedBundle(file: string): Promise<Buffer> {
+  const { size } = await stat(file);
+  if (size > packedBytesMax) throw new BundleError(`the bundle is larger than ${packedBytesMax} bytes`);
+  return readFile(file);
+}
+
+/** The bundle that `packed` holds; with `keys` only one signed under one of them. Throws BundleError. */
+export async function parseBundle(packed: Buffer, keys: readonly SigningKey[] = []): Promise<Bundle> {
+  const unpacked = await readArchive(packed);
+  const files = keys.length === 0 ? unpacked : verifiedFiles(unpacked, keys);
+  const wasm = files.get('policy.wasm');
   if (wasm === undefined) throw new BundleError('the bundle has no policy.wasm: build it with `opa build -t wasm`');
-  const manifest = parseObject(entries.get('.manifest') ?? Buffer.from('{}'), '.manifest');
-  const data = entries.get('data.json') ?? Buffer.from('{}');
+  const manifest = parseObject(files.get('.manifest') ?? Buffer.from('{}'), '.manifest');
+  const data = files.get('data.json') ?? Buffer.from('{}');
   parseObject(data, 'data.json');
   const { revision, wasm: modules } = manifest;
   const named = Array.isArray(modules) ? modules.map((row: { entrypoint?: unknown } | null) => row?.entrypoint) : [];
   const missing = requiredEntrypoints.filter((entrypoint) => !named.includes(entrypoint));
   if (missing.length > 0) throw new BundleError(`the bundle has no entry point ${missing.join(' and no ')}`);
-  return { wasm, data, revision: typeof revision === 'string' && revision !== '' ? revision : null };
+  return {
+    ...{ wasm, data },
+    revision: typeof revision === 'string' && revision !== '' ? revision : null,
+    terms: termsOf(manifest) ?? noTerms,
+    unchecked: keys.length === 0 && unpacked.has(signaturesFile),
+  };
 }
 
 function parseObject(bytes: Buffer, name: string): Record<string, unknown> {
@@ -51,43 +68,4 @@ function parseObject(bytes: Buffer, name: string): Record<string, unknown> {
     throw new BundleError(`${name} of the bundle is not a JSON object`);
   }
   return value as Record<string, unknown>;
-}
-
-async function readEntries(file: string): Promise<Map<string, Buffer>> {
-  const { size } = await stat(file);
-  if (size > packedBytesMax) throw new BundleError(`the bundle is larger than ${packedBytesMax} bytes`);
-  const entries = new Map<string, Buffer>();
-  const seen = new Set<string>();
-  const tar = extract();
-  tar.on('entry', (header, content, next) => {
-    // The fault of an archive comes out of the pipeline; without a listener here it would also end the process.
-    content.on('error', () => undefined);
-    const name = posix.normalize(header.name).replace(/^\/+/, '');
-    if (seen.size >= entriesMax) return next(new BundleError(`the bundle holds more than ${entriesMax} files`));
-    if (header.type === 'file' && seen.has(name)) return next(new BundleError(`the bundle holds ${name} twice`));
-    seen.add(name);
-    const chunks: Buffer[] = [];
-    content.on('data', (chunk) => {
-      if (neededEntries.has(name)) chunks.push(chunk as Buffer);
-    });
-    content.on('end', () => {
-      if (neededEntries.has(name) && header.type === 'file') entries.set(name, Buffer.concat(chunks));
-      next();
-    });
-  });
-  let unpacked = 0;
-  const bounded = new Transform({
-    transform(chunk: Buffer, _encoding, done) {
-      unpacked += chunk.length;
-      if (unpacked > unpackedBytesMax) done(new BundleError(`the bundle unpacks to over ${unpackedBytesMax} bytes`));
-      else done(null, chunk);
-    },
-  });
-  try {
-    await pipeline(createReadStream(file), createGunzip(), bounded, tar);
-  } catch (fault) {
-    if (fault instanceof BundleError) throw fault;
-    throw new BundleError(`the bundle cannot be read: ${(fault as Error).message}`);
-  }
-  return entries;
 }

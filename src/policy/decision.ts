@@ -3,13 +3,15 @@
  * code that says so: it has an id, it is recorded with its input, and a repeat would not help the agent. Only where
  * no policy is loaded at all is there no decision; that is a fault, and ends in `policy_unavailable`.
  */
-import type { Decision, JsonObject, Obligations, Spending } from '../call.ts';
+import type { Decision, JsonObject, Obligations, PlanStep, Spending } from '../call.ts';
 import type { DecisionId } from '../clock.ts';
 import { type Denial, deny, type Reason } from '../denial.ts';
+import { type PlanStepDocument, planOf } from '../wire/plan.ts';
 
 /** What a task may have; a member that is not there stands as it was asked for. */
 export interface TaskGrant {
   readonly tools?: readonly string[];
+  readonly plan?: readonly PlanStep[];
   readonly budget?: Partial<Spending>;
   readonly ttlSeconds?: number;
   readonly labels?: JsonObject;
@@ -37,6 +39,7 @@ export interface Ruling {
   readonly obligations?: Obligations;
   readonly grant?: {
     readonly tools?: readonly string[];
+    readonly plan?: readonly PlanStepDocument[];
     readonly budget?: {
       readonly tokens?: number;
       readonly cost_micro_usd?: number;
@@ -69,9 +72,10 @@ export function taskDecisionOf(decision: Decision, ruling: Ruling | null): TaskD
 }
 
 function grantOf(said: NonNullable<Ruling['grant']>): TaskGrant {
-  const { tools, budget, ttl_seconds: ttlSeconds, labels, taint } = said;
+  const { tools, plan, budget, ttl_seconds: ttlSeconds, labels, taint } = said;
   return {
     ...(tools === undefined ? {} : { tools }),
+    ...(plan === undefined ? {} : { plan: planOf(plan) }),
     ...(budget === undefined ? {} : { budget: spendingOf(budget) }),
     ...(ttlSeconds === undefined ? {} : { ttlSeconds }),
     ...(labels === undefined ? {} : { labels }),

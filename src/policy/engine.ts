@@ -1,22 +1,24 @@
 /**
  * The policy engine: loads a bundle, decides, and follows changes of the bundle. What a reader would get wrong: a
  * policy that throws, is undefined, or answers in an odd shape is a *decision* that denies (see decision.ts), while
- * an engine without a policy throws. A change that does not compile leaves the last good bundle in force.
+ * an engine without a policy throws, and so does one whose bundle has expired. A change that does not compile, is not
+ * signed as it must be, or goes back leaves the last good bundle in force.
  */
-import { stat } from 'node:fs/promises';
-import { basename, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import type { Decision, JsonObject } from '../call.ts';
 import { type Clock, newId, type Timer } from '../clock.ts';
-import { buildBundle } from './build.ts';
-import { readBundle } from './bundle.ts';
+import type { BundleOrigin, Candidate } from './bundle-origin.ts';
+import { BundlePath } from './bundle-path.ts';
+import { BundleRecord } from './bundle-record.ts';
+import { type BundleDialer, BundleServer } from './bundle-server.ts';
+import { noTerms } from './bundle-terms.ts';
 import { ShapeCheck } from './check.ts';
 import { decisionOf, type Ruling, refusal, type Source, type TaskDecision, taskDecisionOf } from './decision.ts';
 import type { GatewayFacts } from './input.ts';
 import { faultText, LoadedBundle, type Phase } from './instance.ts';
-import type { PolicyConfig } from './section.ts';
-import { BundleError, fingerprint, readSources } from './sources.ts';
+import { fetchDefaults, isServed, type PolicyConfig } from './section.ts';
+import { BundleError } from './sources.ts';
 
-const pollMs = 1_000;
 const errorCharsMax = 4_000;
 
 /** Which policies are in force. `bundle` is the name of the folder or file, `revision` what is in it. */
@@ -25,14 +27,19 @@ export interface ActiveBundle {
   readonly revision: string;
 }
 
+/** The `policy` section as far as the engine reads it. */
+export type EngineConfig = Pick<PolicyConfig, 'bundle'> & Partial<PolicyConfig>;
+
 export interface PolicyEngineOptions {
-  readonly config: PolicyConfig;
+  readonly config: EngineConfig;
   /** What a relative `config.bundle` is relative to. */
   readonly baseDir: string;
   /** Compiled bundles are kept in its `bundles` folder. */
   readonly dataDir: string;
   /** Absolute path of the OPA compiler; asked for only where the bundle is a folder. */
   readonly opa: () => Promise<string>;
+  /** The way to a bundle that is a URL; closed with the engine. */
+  readonly dialer?: BundleDialer;
   /** Named in the log, where many gates report which policies they run. */
   readonly gateway: GatewayFacts;
   readonly clock: Clock;
@@ -41,44 +48,51 @@ export interface PolicyEngineOptions {
   readonly changed?: (active: ActiveBundle) => void;
 }
 
-/** The name under which the gate lists the bundle at `path`. */
-function bundleName(path: string): string {
-  return basename(path).replace(/\.tar\.gz$/, '');
-}
+/** What an operator should know of an engine that does not run the newest bundle. */
+export type PolicyNote = 'last_good_bundle' | 'expired';
 
 export class PolicyEngine implements AsyncDisposable {
   readonly #options: PolicyEngineOptions;
-  readonly #path: string;
-  readonly #name: string;
+  readonly #record: BundleRecord;
+  readonly #origin: BundleOrigin;
   readonly #stop = new AbortController();
   readonly #check = new ShapeCheck();
   #loaded: LoadedBundle | null = null;
+  #expiresAtMs: number | null = null;
+  #expiryTold = false;
   #timer: Timer | null = null;
   #reloading: Promise<void> = Promise.resolve();
-  /** What the files looked like when they were last loaded, or failed to. */
-  #tried = '';
-  #seen = '';
+  #failures = 0;
   #lastError: string | null = null;
 
   constructor(options: PolicyEngineOptions) {
     this.#options = options;
-    this.#path = resolve(options.baseDir, options.config.bundle);
-    this.#name = bundleName(this.#path);
+    const { bundle } = options.config;
+    const source = isServed(bundle) ? bundle : resolve(options.baseDir, bundle);
+    this.#record = new BundleRecord({ dataDir: options.dataDir, source, clock: options.clock });
+    this.#origin = originOf(options, source, this.#record);
   }
 
-  /** Loads the bundle and begins to watch it. Throws BundleError with what is wrong with it. */
+  /**
+   * Loads the bundle and begins to watch it; where its server gives none that is good, the one that was last in force.
+   * Throws BundleError with what is wrong with it.
+   */
   async open(): Promise<void> {
-    this.#tried = await fingerprint(this.#path).catch((fault: unknown) => {
-      throw new BundleError(`the policy bundle cannot be read: ${faultText(fault)}`);
-    });
-    this.#seen = this.#tried;
-    this.#activate(await this.#load());
+    const { signal } = this.#stop;
+    try {
+      await this.#take(await this.#origin.first(signal));
+    } catch (fault) {
+      if (!(await this.#takeLast())) throw fault;
+      this.#failures = 1;
+      this.#refused(fault);
+    }
     this.#arm();
   }
 
-  /** Throws if no policy is loaded. */
+  /** Which bundle is in force, also if it has expired. Throws if no policy is loaded. */
   get active(): ActiveBundle {
-    return { bundle: this.#name, revision: this.#require().revision };
+    if (this.#loaded === null) throw new Error('no policy is loaded');
+    return { bundle: this.#origin.name, revision: this.#loaded.revision };
   }
 
   /** Why the newest change of the bundle is not in force; null if it is. */
@@ -88,7 +102,13 @@ export class PolicyEngine implements AsyncDisposable {
 
   /** Whether decisions can be made. A refused change leaves an engine healthy: the last good bundle decides. */
   healthy(): boolean {
-    return this.#loaded !== null;
+    return this.#loaded !== null && !this.#expired();
+  }
+
+  /** Why this engine is not as it should be; null while the newest bundle decides. */
+  get note(): PolicyNote | null {
+    if (this.#expired()) return 'expired';
+    return this.#lastError === null ? null : 'last_good_bundle';
   }
 
   /** May this task exist. `input` is made by `taskInput`. Throws only if no policy is loaded. */
@@ -118,16 +138,22 @@ export class PolicyEngine implements AsyncDisposable {
     this.#stop.abort();
     this.#timer?.cancel();
     await this.#reloading;
+    await this.#origin[Symbol.asyncDispose]();
     this.#loaded = null;
   }
 
   #require(): LoadedBundle {
     if (this.#loaded === null) throw new Error('no policy is loaded');
+    if (this.#expired()) throw new Error('the policy bundle has expired');
     return this.#loaded;
   }
 
+  #expired(): boolean {
+    return this.#expiresAtMs !== null && this.#options.clock.nowMs() >= this.#expiresAtMs;
+  }
+
   #source(loaded: LoadedBundle, input: JsonObject): Source {
-    return { id: newId(this.#options.clock, 'decision'), bundle: this.#name, revision: loaded.revision, input };
+    return { id: newId(this.#options.clock, 'decision'), bundle: this.#origin.name, revision: loaded.revision, input };
   }
 
   #decide(phase: Phase, input: JsonObject): { decision: Decision; ruling: Ruling | null } {
@@ -159,43 +185,79 @@ export class PolicyEngine implements AsyncDisposable {
     return refuse(judged.code, judged.message);
   }
 
-  async #load(): Promise<LoadedBundle> {
-    const { clock, dataDir, opa } = this.#options;
-    if (!(await stat(this.#path)).isDirectory()) return LoadedBundle.load(await readBundle(this.#path));
-    const files = await readSources(this.#path);
-    const built = await buildBundle({ files, dataDir, opa, clock, signal: this.#stop.signal });
-    return LoadedBundle.load(await readBundle(built.file), built.sources);
+  /** Falls back on the bundle that was last in force; false where there is none, or none that may decide now. */
+  async #takeLast(): Promise<boolean> {
+    try {
+      const last = await this.#origin.last(this.#stop.signal);
+      if (last === null) return false;
+      await this.#take(last);
+    } catch (fault) {
+      this.#options.log('error', 'the kept policy bundle is refused', {
+        fault: faultText(fault).slice(0, errorCharsMax),
+      });
+      return false;
+    }
+    this.#options.log('warn', 'the gate starts on the policy bundle that was last in force', { ...this.active });
+    return true;
   }
 
-  #activate(loaded: LoadedBundle): void {
-    this.#loaded = loaded;
+  /** Puts a candidate in force, unless it is what is in force. Throws BundleError for one that may not be. */
+  async #take(candidate: Candidate): Promise<void> {
+    const { clock, config, log } = this.#options;
+    const { bundle, content, revision, packed, etag } = candidate;
+    const { sequence, expiresAtMs } = bundle.terms ?? noTerms;
+    if (expiresAtMs !== null && clock.nowMs() >= expiresAtMs) {
+      throw new BundleError(`the bundle expired at ${new Date(expiresAtMs).toISOString()}`);
+    }
+    await this.#record.admit({ sequence, expiresAtMs }, content, config.allow_rollback ?? false);
+    const loaded = await LoadedBundle.load(bundle, revision);
+    if (this.#stop.signal.aborted) return;
+    await this.#record.write({ sequence, content, etag }, packed);
+    this.#origin.inForce(candidate);
+    const same = loaded.content === this.#loaded?.content && loaded.revision === this.#loaded.revision;
+    this.#expiresAtMs = expiresAtMs;
+    this.#expiryTold = false;
     this.#lastError = null;
-    this.#options.log('info', 'policy bundle in force', { gateway: this.#options.gateway.id, ...this.active });
+    if (same) return;
+    this.#loaded = loaded;
+    const fields = { gateway: this.#options.gateway.id, ...this.active };
+    log('info', 'policy bundle in force', fields);
+    if (bundle.unchecked) log('warn', 'the policy bundle is signed, and no policy.signing_keys are there', fields);
     this.#options.changed?.(this.active);
   }
 
   #arm(): void {
     if (this.#stop.signal.aborted) return;
-    this.#timer = this.#options.clock.after(pollMs, () => {
+    this.#timer = this.#options.clock.after(this.#origin.pauseMs(this.#failures), () => {
       this.#reloading = this.#poll().finally(() => this.#arm());
     });
   }
 
-  /** Loads a change once it has stood still from one look to the next, so that no half-saved set is compiled. */
   async #poll(): Promise<void> {
+    this.#tellExpiry();
+    const before = this.#lastError;
     try {
-      const now = await fingerprint(this.#path);
-      const still = now === this.#seen;
-      this.#seen = now;
-      if (!still || now === this.#tried) return;
-      this.#tried = now;
-      const loaded = await this.#load();
+      const found = await this.#origin.look(this.#stop.signal, this.#failures);
       if (this.#stop.signal.aborted) return;
-      if (loaded.content === this.#loaded?.content && loaded.revision === this.#loaded.revision) this.#lastError = null;
-      else this.#activate(loaded);
+      if (found === 'in_force') this.#lastError = null;
+      else if (found !== 'unchanged') await this.#take(found);
+      this.#failures = 0;
+      if (before !== null && this.#lastError === null) {
+        this.#options.log('info', 'the newest policy bundle is in force again', { ...this.active });
+      }
     } catch (fault) {
-      if (!this.#stop.signal.aborted) this.#refused(fault);
+      if (this.#stop.signal.aborted) return;
+      this.#failures += 1;
+      this.#refused(fault);
     }
+  }
+
+  #tellExpiry(): void {
+    if (this.#expiryTold || !this.#expired()) return;
+    this.#expiryTold = true;
+    this.#options.log('error', 'the policy bundle has expired; nothing is decided until there is a newer one', {
+      ...this.active,
+    });
   }
 
   #refused(fault: unknown): void {
@@ -203,9 +265,20 @@ export class PolicyEngine implements AsyncDisposable {
     if (error === this.#lastError) return;
     this.#lastError = error;
     this.#options.log('error', 'the changed policy bundle is refused; the last good one stays in force', {
-      bundle: this.#name,
+      bundle: this.#origin.name,
       revision: this.#loaded?.revision,
       fault: error,
     });
   }
+}
+
+function originOf(
+  { config, dataDir, opa, clock, dialer }: PolicyEngineOptions,
+  source: string,
+  record: BundleRecord,
+): BundleOrigin {
+  const keys = config.signing_keys ?? [];
+  if (!isServed(source)) return new BundlePath({ path: source, keys, dataDir, opa, clock });
+  if (dialer === undefined) throw new BundleError('there is no way to the bundle server');
+  return new BundleServer({ url: source, settings: config.fetch ?? fetchDefaults, keys, dialer, record, clock });
 }

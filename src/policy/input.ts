@@ -3,6 +3,7 @@
  * arguments, labels) are taken over as they are and must not be changed afterwards. Members that are not known are
  * left out or null, never guessed; `schemas.ts` says which.
  */
+
 import type {
   Agent,
   Ancestor,
@@ -16,12 +17,14 @@ import type {
   JsonObject,
   OperationCount,
   OperationFact,
+  PlanStep,
   Spending,
   Subject,
   TaskFact,
   TaskView,
   ThoughtMatch,
 } from '../call.ts';
+import { planDocument } from '../wire/plan.ts';
 
 /** Entries of the history that a policy sees; `counts` covers the whole task. */
 export const historyMax = 50;
@@ -46,6 +49,7 @@ export type JudgedCall = Arrival & TaskFact & OperationFact & EntryFact & Findin
 export interface TaskAsk {
   readonly purpose: string;
   readonly tools: readonly string[] | null;
+  readonly plan?: readonly PlanStep[];
   readonly budget: Partial<Spending>;
   readonly ttlSeconds: number | null;
   /** The task that this one would be part of; null for none. */
@@ -69,6 +73,8 @@ export function callInput(call: JudgedCall, gateway: GatewayFacts, nowMs: number
       route: operation.route,
       operation: operation.name,
       effect: operation.effect,
+      reads: operation.reads,
+      sends: operation.sends,
       method: payload.method,
       path: payload.path.split('?', 1)[0] as string,
       arguments: payload.args,
@@ -108,6 +114,7 @@ export function taskInput(
     task: {
       purpose: ask.purpose,
       ...some('tools', ask.tools ?? undefined),
+      ...some('plan', ask.plan && planDocument(ask.plan)),
       ...some('budget', Object.keys(budget).length === 0 ? undefined : budget),
       ...some('ttl_seconds', ask.ttlSeconds ?? undefined),
       ...some('parent', parentOf(ask.parent ?? undefined)),
@@ -189,6 +196,7 @@ function taskOf({ record, spent, remaining }: TaskView): JsonObject {
     ...some('parent', parentOf(record.ancestors[0])),
     purpose: record.purpose,
     tools: record.tools,
+    ...some('plan', record.plan && planDocument(record.plan)),
     labels: record.labels,
     started_at_ms: record.createdAtMs,
     expires_at_ms: record.expiresAtMs,

@@ -99,12 +99,33 @@ const parent = closed({
   purpose: filled('Purpose of the parent task'),
 });
 
+const planStep = closed({
+  operation: Type.String({ minLength: 1, maxLength: 256, description: 'An operation, or `{route}.*`' }),
+  at_most: Type.Optional(
+    Type.Integer({ minimum: 1, description: 'Calls of it in the whole task, whatever their arguments' }),
+  ),
+  after: Type.Optional(
+    Type.Array(Type.String({ minLength: 1, maxLength: 256 }), {
+      maxItems: 16,
+      description: 'Operations of each of which a call must have been answered well before',
+    }),
+  ),
+  where: Type.Optional(
+    mapOf(
+      Type.Union([Type.String(), Type.Number(), Type.Boolean()]),
+      'What arguments must be, by JSON pointer or dotted path',
+    ),
+  ),
+});
+const plan = (description: string) => Type.Array(planStep, { maxItems: 32, description });
+
 const task = closed(
   {
     id: filled('Id of the task'),
     parent: Type.Optional(parent),
     purpose: filled('What the task is for'),
     tools: orNull(texts(), 'Operations or `{route}.*`; null for every operation of the table'),
+    plan: Type.Optional(plan('The route it keeps to, which the gate has seen to; absent where it has none')),
     labels: mapOf(true, 'Asserted by the agent'),
     started_at_ms: count(),
     expires_at_ms: count(),
@@ -124,6 +145,8 @@ const call = closed({
   route: filled('Name of the route'),
   operation: filled('Name of the operation'),
   effect: oneOf(['read', 'write', 'delete']),
+  reads: Type.Array(oneOf(['untrusted', 'private']), { description: 'Taint that this call adds to the task' }),
+  sends: oneOf(['inside', 'outside'], 'Whether what is sent leaves the trust domain'),
   method: filled('HTTP method the target gets'),
   path: text('Path the target gets, without the query'),
   arguments: mapOf(true, 'http: path, query, headers, body; agent: the arguments; model: the body without its texts'),
@@ -181,6 +204,7 @@ export const taskInputSchema = closed({
   task: closed({
     purpose: filled('What the task is for'),
     tools: Type.Optional(texts()),
+    plan: Type.Optional(plan('The route that the agent declares')),
     budget: Type.Optional(budget),
     ttl_seconds: Type.Optional(Type.Integer({ minimum: 1 })),
     labels: Type.Optional(mapOf(true)),
@@ -215,6 +239,7 @@ const obligations = closed({
 
 const grant = closed({
   tools: Type.Optional(boundedTexts),
+  plan: Type.Optional(plan('Of a plan that was declared, what is within these steps; where none was, these')),
   budget: Type.Optional(budget),
   ttl_seconds: Type.Optional(Type.Integer({ minimum: 1 })),
   labels: Type.Optional(mapOf(true)),

@@ -3,16 +3,30 @@
  * that a denial is recorded with the input it was made on; `enforceStage` refuses every call whose decision does not
  * allow it. Between them nothing may look at the decision, and a call without the second rung is not admitted.
  */
-import type { AllowedFact, AnswerHead, Decision, DecisionFact, EntryFact, Finding, Json, JsonObject } from '../call.ts';
+import type {
+  AllowedFact,
+  AnswerHead,
+  Decision,
+  DecisionFact,
+  EntryFact,
+  Finding,
+  Json,
+  JsonObject,
+  TaskRecord,
+} from '../call.ts';
 import type { Clock } from '../clock.ts';
-import { type Denial, deny } from '../denial.ts';
+import { type Denial, deny, type Reason } from '../denial.ts';
 import type { Stage } from '../stage.ts';
 import { inToolset } from '../toolset.ts';
 import { refusal, type Source, summary } from './decision.ts';
 import { callInput, type GatewayFacts, type JudgedCall, responseInput } from './input.ts';
+import { nextOnPlan, offPlan } from './plan.ts';
 import { callObligations } from './schemas.ts';
 
 const notInTask = 'not_in_task';
+const offThePlan = 'off_plan';
+/** Reasons of refusals that the gate makes in place of the policy. */
+export const ownReasons: ReadonlySet<string> = new Set([notInTask, offThePlan]);
 
 /** What the stages need of an engine. */
 export interface Decider {
@@ -49,8 +63,8 @@ function isObject(value: unknown): value is object {
 }
 
 /**
- * Adds the decision: that of `tollgate.call`, or, for an operation off the task's toolset, one of the gate itself with
- * the reason `not_in_task`. Denies nothing; faults with `policy_unavailable` where no policy is loaded.
+ * Adds the decision: that of `tollgate.call`, or, for a call off the task's toolset or plan, one of the gate itself with
+ * the reason `not_in_task` or `off_plan`. Denies nothing; faults with `policy_unavailable` where no policy is loaded.
  */
 export function decideStage(engine: Decider, deps: DecideDeps): Stage<JudgedCall, DecisionFact> {
   return {
@@ -59,10 +73,15 @@ export function decideStage(engine: Decider, deps: DecideDeps): Stage<JudgedCall
     gives: { decision: isDecision },
     admit: (call) => {
       const input = callInput(call, deps.gateway, deps.clock.nowMs());
-      const { operation } = call.resolved;
-      if (inToolset(call.entry.task.record.tools, operation)) return { decision: engine.decideCall(input) };
-      const message = `${operation.name} is not one of the tools of this task.`;
-      return { decision: refusal(engine.source(input), notInTask, message) };
+      const { operation, payload } = call.resolved;
+      const { record } = call.entry.task;
+      if (!inToolset(record.tools, operation)) {
+        const message = `${operation.name} is not one of the tools of this task.`;
+        return { decision: refusal(engine.source(input), notInTask, message) };
+      }
+      const deviation = offPlan(record, operation, payload.args);
+      if (deviation !== undefined) return { decision: refusal(engine.source(input), offThePlan, deviation) };
+      return { decision: engine.decideCall(input) };
     },
   };
 }
@@ -73,17 +92,17 @@ export function enforceStage(): Stage<EntryFact & DecisionFact, AllowedFact> {
     name: 'policy',
     fault: 'policy_unavailable',
     gives: { allowed: (value) => value === true },
-    admit: ({ decision, entry }) => enforce(decision, entry.task.record.tools) ?? { allowed: true },
+    admit: ({ decision, entry }) => enforce(decision, entry.task.record) ?? { allowed: true },
   };
 }
 
-function enforce(decision: Decision, tools: readonly string[] | null): Denial | undefined {
+function enforce(decision: Decision, record: TaskRecord): Denial | undefined {
   const { allow, reasons, obligations } = decision;
   if (allow !== true) {
-    const offTask = tools !== null && reasons.some(({ code }) => code === notInTask);
+    const instead = insteadOf(reasons, record);
     return deny('policy_denied', summary('The policy does not allow this call', reasons), {
       reasons,
-      ...(offTask ? { allowed: tools } : {}),
+      ...(instead === null ? {} : { allowed: instead }),
     });
   }
   if (obligations.approval === undefined) return undefined;
@@ -91,6 +110,13 @@ function enforce(decision: Decision, tools: readonly string[] | null): Denial | 
   return deny('approval_required', `A ${role} must approve this call: ${reason}`, {
     reasons: [{ code: 'approval_required', message: reason }],
   });
+}
+
+/** What the agent may do instead, where the gate itself knows: the tools of the task, or what its plan lets go next. */
+function insteadOf(reasons: readonly Reason[], record: TaskRecord): readonly string[] | null {
+  const because = (refused: string) => reasons.some(({ code }) => code === refused);
+  if (because(notInTask)) return record.tools;
+  return record.plan !== undefined && because(offThePlan) ? nextOnPlan(record, record.tools) : null;
 }
 
 /**

@@ -13,6 +13,27 @@ const binding = Type.Optional(
   }),
 );
 
+const labels = {
+  reads: Type.Optional(
+    Type.Array(Type.Enum(['untrusted', 'private']), {
+      maxItems: 2,
+      uniqueItems: true,
+      description:
+        'What a task catches by calling it: `untrusted`, where anybody may have written the answer, `private`, where not everybody may see it. An empty list is neither. Default: [untrusted].',
+    }),
+  ),
+  sends: Type.Optional(
+    Type.Enum(['inside', 'outside'], {
+      description: 'Whether what is sent stays in the trust domain or leaves it. Default: outside.',
+    }),
+  ),
+};
+
+const modelOperationSettings = Type.Object(labels, {
+  additionalProperties: false,
+  description: 'What is read from the model, and whether its provider is of the trust domain.',
+});
+
 const operationSettings = Type.Object(
   {
     effect: Type.Optional(
@@ -26,6 +47,7 @@ const operationSettings = Type.Object(
       description: 'Arguments that become facts of the task, as dotted paths: body.amount_cents, path.order_id.',
     }),
     binding,
+    ...labels,
   },
   { additionalProperties: false, description: 'What the document of the route does not say of an operation.' },
 );
@@ -46,6 +68,11 @@ const modelRoute = Type.Object(
     kind: Type.Literal('model'),
     select,
     binding,
+    operations: Type.Optional(
+      Type.Record(Type.String(), modelOperationSettings, {
+        description: 'Settings of single operations, by their name without that of the route: `chat`.',
+      }),
+    ),
     targets: Type.Array(modelTarget, several),
   },
   { additionalProperties: false, description: 'A model.' },

@@ -125,7 +125,7 @@ function operationsOf(
     return { operations: [], faults: [{ pointer: `${pointer}/kind`, message: `nothing speaks ${row.kind} here` }] };
   }
   const openapi = Object.hasOwn(parts.openapi, row.name) ? parts.openapi[row.name] : undefined;
-  const settings: RouteSettings = { openapi, operations: row.kind === 'http' ? row.operations : {} };
+  const settings: RouteSettings = { openapi, operations: row.operations ?? {} };
   const { operations, faults } = source.operations(route, settings);
   const inTable = (fault: RouteFault): RouteFault => ({ ...fault, pointer: `${pointer}${fault.pointer}` });
   // Of a document that cannot be read every name would seem wrong.

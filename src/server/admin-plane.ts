@@ -86,8 +86,13 @@ export class AdminPlane {
     this.#ports = ports;
   }
 
-  /** Answers one request. Never rejects. */
+  /** Answers one request, under the id that it brought (AuthZEN 1.0 §10.1). Never rejects. */
   async answer(request: RawRequest): Promise<Reply> {
+    const reply = await this.#answer(request);
+    return { ...reply, headers: { ...reply.headers, ...requestIdOf(request) } };
+  }
+
+  async #answer(request: RawRequest): Promise<Reply> {
     const seen: Seen = {
       trace: startTrace(this.#ports.clock, request.headers),
       person: null,
@@ -135,7 +140,11 @@ export class AdminPlane {
     const route: AdminRoute = adminRoutes[found.name];
     const denial = (scrapes ? undefined : denyUnlessMay(person, route)) ?? denyForeignBody(request);
     if (denial !== undefined) return denial;
-    const asked = { person, id: found.id, query: Object.fromEntries(new URLSearchParams(query)), body: request.body };
+    const { host } = request.headers;
+    const asked: Asked = {
+      ...{ person, id: found.id, query: Object.fromEntries(new URLSearchParams(query)), body: request.body },
+      host: typeof host === 'string' ? host : '',
+    };
     return { route: found.name, asked };
   }
 
@@ -197,6 +206,11 @@ export class AdminPlane {
       body,
     };
   }
+}
+
+/** The id of a request, given back as it came; what is too long or no plain text is none. */
+function requestIdOf({ headers: { 'x-request-id': id } }: RawRequest): Record<string, string> {
+  return typeof id === 'string' && /^[\x20-\x7e]{1,255}$/.test(id) ? { 'x-request-id': id } : {};
 }
 
 /** RFC 6750 §3: no error is named to somebody who showed nothing. */

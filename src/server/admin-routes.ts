@@ -37,6 +37,18 @@ export const adminRoutes = {
   'suspension.resume': { method: 'POST', path: '/suspensions/resume', roles: ['operator'], records: 'durable' },
   'keys.list': { method: 'GET', path: '/keys', roles: ['operator'], records: null },
   'keys.rotate': { method: 'POST', path: '/keys/rotate', roles: ['operator'], records: 'durable' },
+  'authzen.metadata': {
+    ...{ method: 'GET', path: '/.well-known/authzen-configuration' },
+    ...{ roles: ['policy_author', 'operator'], records: null },
+  },
+  'authzen.evaluation': {
+    ...{ method: 'POST', path: '/access/v1/evaluation' },
+    ...{ roles: ['policy_author', 'operator'], records: 'accepted' },
+  },
+  'authzen.evaluations': {
+    ...{ method: 'POST', path: '/access/v1/evaluations' },
+    ...{ roles: ['policy_author', 'operator'], records: 'accepted' },
+  },
   metrics: { method: 'GET', path: '/metrics', roles: ['operator'], records: null },
 } as const satisfies Readonly<Record<string, AdminRoute>>;
 
@@ -56,6 +68,8 @@ export interface Asked {
   readonly query: Query;
   /** JSON, or empty. */
   readonly body: Buffer;
+  /** The name by which the plane was asked, one of its own; with its port. */
+  readonly host: string;
 }
 
 /** Whom or what an action was about, as far as it is known: these are fields of its event, and found by its filters. */

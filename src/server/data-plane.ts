@@ -2,12 +2,13 @@
  * The data plane: what agents see. Sends each request where it belongs: health, keys, the task routes, or a dialect
  * and from there up the ladder. It never throws: whatever goes wrong comes back in the shape of the surface.
  */
-import type { Arrival, JsonObject, Shown, ShownToken, Trace, Watch } from '../call.ts';
+import type { JsonObject, Shown, ShownToken, Trace, Watch } from '../call.ts';
 import { type Clock, newId } from '../clock.ts';
 import { type Denial, denialHeaders, denialMembers, deny, isDenial } from '../denial.ts';
 import type { Pipeline, Reply } from '../pipeline.ts';
 import { type Headers, traceparentOf } from '../telemetry/trace.ts';
 import type { Dialect, EncodedDenial, RawRequest } from '../wire/dialect.ts';
+import { arrivalOf, dialectOf, hintsOf, single } from './arrival.ts';
 import { credentialOf, shownBy } from './credential.ts';
 import { challengeHeader } from './encode.ts';
 import { tokenPath } from './oauth-routes.ts';
@@ -55,15 +56,8 @@ export interface DataPlanePorts {
 }
 
 const requestIdForm = /^[\x21-\x7e]{1,128}$/;
-const toolCallIdForm = /^[\x21-\x7e]{1,256}$/;
 /** Answered whatever else is refused: who asks them decides whether this gateway lives. */
 const healthPaths: ReadonlySet<string> = new Set(['/livez', '/readyz']);
-const deadlineMsMax = 600_000;
-
-function single(request: RawRequest, name: string): string | null {
-  const value = request.headers[name];
-  return typeof value === 'string' ? value : null;
-}
 
 export class DataPlane {
   readonly #ports: DataPlanePorts;
@@ -124,8 +118,8 @@ export class DataPlane {
     if (oauthLife.handles(path) && method === 'POST') return oauthLife.answer(request, context);
     if (tasks.handles(path)) return this.#own(tasks.answer(request, context), context);
     if (path === '/v1/models' && method === 'GET') return this.#own(this.#models(request), context);
-    const dialect = dialects.find((candidate) => candidate.handles(path));
-    if (dialect === undefined) return this.#own(deny('route_unknown', 'There is no such route here.'), context);
+    const dialect = dialectOf(dialects, path);
+    if (isDenial(dialect)) return this.#own(dialect, context);
     return this.#call(dialect, request, context, abort);
   }
 
@@ -154,28 +148,17 @@ export class DataPlane {
     if (isDenial(wire)) return this.#own(wire, context);
     const credential = credentialOf(request);
     if (isDenial(credential)) return this.#own(credential, context);
-    const toolCallId = single(request, 'x-tollgate-tool-call-id');
-    const deadline = single(request, 'x-tollgate-deadline-ms');
-    const deadlineMs = deadline === null ? null : Number(deadline);
-    if (deadlineMs !== null && !(Number.isInteger(deadlineMs) && deadlineMs > 0 && deadlineMs <= deadlineMsMax)) {
-      const message = `x-tollgate-deadline-ms must be a whole number from 1 to ${deadlineMsMax}.`;
-      return this.#own(deny('request_invalid', message), context);
-    }
-    const arrival: Arrival = {
-      id: newId(this.#ports.clock, 'call'),
-      requestId: context.requestId,
-      receivedAtMs: this.#ports.clock.nowMs(),
-      startMs: this.#ports.clock.monotonicMs(),
-      trace: context.trace,
+    const hints = hintsOf(request);
+    if (isDenial(hints)) return this.#own(hints, context);
+    const arrival = arrivalOf(this.#ports.clock, context, {
       surface: dialect.name,
+      request: wire,
+      hints,
       credential: credential?.token ?? null,
       shown: credential?.shown ?? shownBy(request, null),
-      toolCallId: toolCallId !== null && toolCallIdForm.test(toolCallId) ? toolCallId : null,
-      deadlineMs,
-      request: wire,
       abort,
       watch: this.#ports.telemetry.watch(context.trace),
-    };
+    });
     return this.#ports.pipeline.run(arrival);
   }
 

@@ -4,7 +4,7 @@
  * effect, and of such a token it is only said that it is not active: no answer tells whether it was ever there.
  */
 import type { Caller, JsonObject, OperationRegistry, Shown, TaskRecord, Trace } from '../call.ts';
-import { type Denial, denialHeaders, denialMembers, isDenial } from '../denial.ts';
+import { type Denial, denialHeaders, denialMembers, deny, isDenial } from '../denial.ts';
 import type { Reply } from '../pipeline.ts';
 import {
   introspectTaskToken,
@@ -30,6 +30,7 @@ export interface OauthLifePorts extends TokenLifePorts {
   readonly challenge: (denial: Denial, shown: Shown) => string | undefined;
   /** Told of what was refused, for the sampled part of the trail. */
   readonly refused: (denial: Denial, context: TaskContext) => void;
+  readonly faulted: (where: string, fault: unknown) => void;
 }
 
 export const revocationPath = '/oauth/revoke';
@@ -61,8 +62,18 @@ export class OauthLife {
     const { token, clientAssertion, clientId } = question;
     const credential = clientAssertion === null ? inHeader : { token: clientAssertion, shown };
     const asked: TokenAsked = { token: { token, shown }, credential, clientId };
-    const reply = request.path === revocationPath ? await this.#revoke(asked, context) : await this.#introspect(asked);
+    const reply = await this.#reply(request.path, asked, context);
     return isDenial(reply) ? this.#refuse(reply, credential?.shown ?? shown, context) : reply;
+  }
+
+  /** A fault is an answer as well: OAuth clients read no other kind. */
+  async #reply(path: string, asked: TokenAsked, context: TaskContext): Promise<Reply | Denial> {
+    try {
+      return await (path === revocationPath ? this.#revoke(asked, context) : this.#introspect(asked));
+    } catch (fault) {
+      this.#ports.faulted('server', fault);
+      return deny('store_unavailable', 'The gate could not complete this request.');
+    }
   }
 
   async #revoke(asked: TokenAsked, { trace }: TaskContext): Promise<Reply | Denial> {

@@ -10,16 +10,21 @@ import { jsonReply } from './reply.ts';
 /** Throws or gives false if the part cannot do its work. */
 export type Check = () => boolean | Promise<boolean>;
 
+/** By part, what an operator should know of it although it works, as one word; null for nothing. */
+export type Notes = () => Readonly<Record<string, string | null>>;
+
 const checkMs = 1000;
 
 export class Readiness {
   readonly #clock: Clock;
   readonly #checks: Readonly<Record<string, Check>>;
+  readonly #notes: Notes;
   #draining = false;
 
-  constructor(clock: Clock, checks: Readonly<Record<string, Check>>) {
+  constructor(clock: Clock, checks: Readonly<Record<string, Check>>, notes: Notes = () => ({})) {
     this.#clock = clock;
     this.#checks = checks;
+    this.#notes = notes;
   }
 
   /** From now on not ready: the gate finishes what runs and takes nothing new. */
@@ -31,7 +36,7 @@ export class Readiness {
     return this.#draining;
   }
 
-  /** 200 if every part answers, else 503; the document names each part. */
+  /** 200 if every part answers, else 503; the document names each part, and what is to be known of it. */
   async reply(): Promise<Reply> {
     const results = await Promise.all(
       Object.entries(this.#checks).map(
@@ -40,7 +45,9 @@ export class Readiness {
     );
     const ready = !this.#draining && results.every(([, result]) => result === 'ok');
     const status = this.#draining ? 'draining' : ready ? 'ready' : 'not ready';
-    return jsonReply(ready ? 200 : 503, { status, checks: Object.fromEntries(results) });
+    const notes = Object.entries(this.#notes()).filter(([, note]) => note !== null);
+    const told = notes.length === 0 ? {} : { notes: Object.fromEntries(notes) };
+    return jsonReply(ready ? 200 : 503, { status, checks: Object.fromEntries(results), ...told });
   }
 
   async #passes(check: Check): Promise<boolean> {

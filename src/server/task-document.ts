@@ -3,6 +3,7 @@ import type { JsonObject, Spending, TaskRecord } from '../call.ts';
 import type { IssuedToken, Ticket } from '../task/issue.ts';
 import { stateOf } from '../task/tasks.ts';
 import { usdFromMicroUsd } from '../wire/money.ts';
+import { planDocument } from '../wire/plan.ts';
 
 function spendingDocument(spending: Spending): JsonObject {
   return {
@@ -28,6 +29,7 @@ export function taskDocument(
     subject: subject === null ? null : { id: subject.id, type: subject.type, assurance: subject.assurance },
     purpose: record.purpose,
     tools: record.tools,
+    ...(record.plan === undefined ? {} : { plan: planDocument(record.plan) }),
     parent: parent === undefined ? null : { id: parent.id, agent: parent.agent },
     created_at: new Date(record.createdAtMs).toISOString(),
     expires_at: new Date(record.expiresAtMs).toISOString(),

@@ -1,5 +1,5 @@
 /**
- * The routes of a task's life: open, see, renew, complete, kill, report thoughts. Who may is decided by the task
+ * The routes of a task's life: open, see, renew, complete, kill, report thoughts, check calls. Who may is decided by the task
  * room's `accessTask`; this page reads requests and writes documents.
  */
 import type { JsonObject, ShownToken, Spending, TaskRecord, Trace } from '../call.ts';
@@ -9,10 +9,13 @@ import type { Reply } from '../pipeline.ts';
 import { type AccessPorts, accessTask, accessToEnd, type Proof } from '../task/access.ts';
 import { type IssuedToken, renewTask, type Ticket } from '../task/issue.ts';
 import { type OpeningPorts, openTask, type TaskVerdict } from '../task/open.ts';
+import { actingOf } from '../task/suspended.ts';
 import { denyUnlessActive } from '../task/tasks.ts';
 import { rememberThought } from '../task/thoughts.ts';
 import type { RawRequest } from '../wire/dialect.ts';
 import type { TaskRequests } from '../wire/task-request.ts';
+import type { RequestContext } from './arrival.ts';
+import type { TaskChecks } from './check.ts';
 import { credentialOf } from './credential.ts';
 import { jsonReply } from './reply.ts';
 import { taskDocument, tokenDocument } from './task-document.ts';
@@ -27,6 +30,8 @@ export interface TaskRoutesPorts<Verdict extends TaskVerdict> {
   readonly balanceOf: (record: TaskRecord) => Promise<{ spent: Spending; reserved: Spending; remaining: Spending }>;
   /** Records, durably, what was done to a task and by what right. */
   readonly recordEnded: (record: TaskRecord, by: Proof) => Promise<void>;
+  /** `POST /tasks/{id}/check`. */
+  readonly checks: Pick<TaskChecks, 'answer'>;
   readonly recordThought: (
     record: TaskRecord,
     thoughtId: ThoughtId,
@@ -42,13 +47,12 @@ export const saidByPolicy: ReadonlySet<DenialCode> = new Set([
   'approval_required',
 ]);
 
+/** What is posted to a task. */
+const posted: ReadonlySet<string> = new Set(['token', 'complete', 'kill', 'thoughts', 'check']);
 const taskPath = /^\/tasks(?:\/([^/]+)(?:\/([a-z]+))?)?$/;
 
 /** What a request to the task routes comes with besides itself. */
-export interface TaskContext {
-  readonly trace: Trace;
-  readonly requestId: string;
-}
+export type TaskContext = RequestContext;
 
 export class TaskRoutes<Verdict extends TaskVerdict> {
   readonly #ports: TaskRoutesPorts<Verdict>;
@@ -83,9 +87,10 @@ export class TaskRoutes<Verdict extends TaskVerdict> {
         return this.#end(credential, id, 'killed');
       case 'POST thoughts':
         return this.#report(request, credential, id);
+      case 'POST check':
+        return this.#ports.checks.answer(request, credential, id, context);
       default: {
-        const known =
-          verb === undefined ? 'GET' : ['token', 'complete', 'kill', 'thoughts'].includes(verb) ? 'POST' : undefined;
+        const known = verb === undefined ? 'GET' : posted.has(verb) ? 'POST' : undefined;
         return known === undefined ? deny('route_unknown', 'There is no such route.') : wrongMethod(known);
       }
     }
@@ -135,9 +140,13 @@ export class TaskRoutes<Verdict extends TaskVerdict> {
     if (isDenial(body)) return body;
     const found = await accessTask(this.#ports.access, credential, id);
     if (isDenial(found)) return found;
+    // The trail says of a thought that the agent of its task has reported it.
+    if (found.proof === 'parent') return denyForeignThought();
     const { clock, opening } = this.#ports;
-    const above = await opening.tasks.denyUnlessLineageActive(found.record);
-    if (above !== undefined) return above;
+    const denial =
+      (await opening.tasks.denyUnlessLineageActive(found.record)) ??
+      (await opening.denySuspended(actingOf(found.record)));
+    if (denial !== undefined) return denial;
     const thought = { id: newId(clock, 'thought'), callId: null, source: 'reported' as const, atMs: clock.nowMs() };
     const updated = await opening.tasks.update(found.record.tenant, found.record.id, (current) => {
       if (current === undefined) return deny('task_unknown', 'There is no such task for this caller.');
@@ -158,6 +167,12 @@ export class TaskRoutes<Verdict extends TaskVerdict> {
   async document(record: TaskRecord): Promise<JsonObject> {
     return taskDocument(record, await this.#ports.balanceOf(record), this.#ports.clock.nowMs());
   }
+}
+
+function denyForeignThought(): Denial {
+  return deny('insufficient_scope', 'The thoughts of a task are reported by its own agent.', {
+    reasons: [{ code: 'not_own_task', message: 'Show the token of the task itself.' }],
+  });
 }
 
 function wrongMethod(allowed: string): Denial {

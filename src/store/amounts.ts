@@ -16,6 +16,18 @@ export function assertScopes(scopes: readonly Scope[]): void {
   assert.equal(new Set(scopes.map(({ key }) => key)).size, scopes.length, 'the scopes of a reservation differ');
 }
 
+/**
+ * The first dimension of `limits` that cannot give `amounts`, where `taken` is what of it is spent and held. What is not
+ * drawn on never refuses, even if it is overspent.
+ */
+export function exceeded(limits: Amounts, amounts: Amounts, taken: (dimension: string) => number): string | undefined {
+  for (const [dimension, limit] of Object.entries(limits)) {
+    const asked = amounts[dimension] ?? 0;
+    if (asked > 0 && taken(dimension) + asked > limit) return dimension;
+  }
+  return undefined;
+}
+
 const memberForm = /^[\x20-\x7e]{1,4096}$/;
 const rangeMax = 1_000;
 

@@ -26,12 +26,14 @@ export interface Access {
   readonly proof: Proof;
   /** The agent of the workload token; null for a task token. */
   readonly agent: Agent | null;
+  /** What the task token says; null for a workload token. */
+  readonly caller: Caller | null;
   /** The token is narrowed to a few tools. */
   readonly narrowed: boolean;
 }
 
 /** What a token of the gate is told although it was not accepted: that it is a task token is certain then. */
-const saidOfTaskToken = /^(?:token_expired|token_revoked|binding_|proof_)/;
+const saidOfTaskToken = /^(?:token_expired|token_revoked|binding_|proof_|memory_full)/;
 
 /** The record of `id` and how the caller may claim it. Denies 401, or `task_unknown` for what is not theirs. */
 export async function accessTask(
@@ -46,18 +48,19 @@ export async function accessTask(
     const own = await taskOfCaller(ports, caller);
     if (isDenial(own)) return own;
     const narrowed = caller.scope !== null;
-    if (own.id === id) return { record: own, proof: 'task token', agent: null, narrowed };
+    if (own.id === id) return { record: own, proof: 'task token', agent: null, caller, narrowed };
     const record = await ports.tasks.load(caller.tenant, id);
     const isPart = record?.ancestors.some(({ id: above }) => above === own.id) === true;
-    return isPart ? { record, proof: 'parent', agent: null, narrowed } : unknown;
+    return isPart ? { record, proof: 'parent', agent: null, caller, narrowed } : unknown;
   }
-  if (saidOfTaskToken.test(caller.reasons[0]?.code ?? '')) return caller;
+  // Where it cannot be told now, another reading of the token would be a wrong answer.
+  if (caller.code !== 'unauthenticated' || saidOfTaskToken.test(caller.reasons[0]?.code ?? '')) return caller;
   const agent = await ports.verifyWorkload(credential);
   // Neither kind of token: what is said of it as a workload token is the more useful of the two answers.
   if (isDenial(agent)) return agent;
   const record = await ports.tasks.load(agent.tenant, id);
   const own = record !== undefined && isSameAgent(record.agent, agent);
-  return own ? { record, proof: 'workload token', agent, narrowed: false } : unknown;
+  return own ? { record, proof: 'workload token', agent, caller: null, narrowed: false } : unknown;
 }
 
 /** `accessTask` for ending a task. Denies `insufficient_scope` for a token that is narrowed. */
@@ -100,7 +103,7 @@ function noCredential(): Denial {
 /** The record of a caller's own task. Denies `task_unknown`, and 401 for a token that was revoked or is handed on. */
 async function taskOfCaller(ports: Pick<AccessPorts, 'tasks'>, caller: Caller): Promise<TaskRecord | Denial> {
   if (caller.mayAct !== null) {
-    return deny('unauthenticated', 'A delegation token is good for one exchange, and for nothing else.', {
+    return deny('unauthenticated', 'A delegation token is good for the exchange, and for nothing else.', {
       reasons: [{ code: 'token_kind', message: 'Exchange it, with your own workload token.' }],
     });
   }

@@ -12,6 +12,7 @@ import { type AccessPorts, accessTask } from './access.ts';
 import { bound, type Claim, type Claimant, type ClaimPorts, claimantOf, isSameAgent } from './claimant.ts';
 import { denyTooMuch, narrowedTo } from './narrow.ts';
 import { denyRevoked } from './revoked.ts';
+import { actingOf } from './suspended.ts';
 import { denyUnlessActive, type Tasks } from './tasks.ts';
 
 /** A delegation token is handed over and used at once. */
@@ -64,12 +65,14 @@ export async function renewTask(
     });
   }
   const { record } = found;
-  const ended = await denyEnded(ports, record);
-  if (ended !== undefined) return ended;
+  const denial = (await denyEnded(ports, record)) ?? (await ports.denySuspended(actingOf(record)));
+  if (denial !== undefined) return denial;
   const scope = narrowedTo(ports.operations(), record, asked.tools, null);
   if (isDenial(scope)) return scope;
   const claimant = await bound(ports, found.agent, credential.shown);
   if (isDenial(claimant)) return claimant;
+  const weaker = denyWeaker(record, claimant);
+  if (weaker !== undefined) return weaker;
   const ttlMs = asked.ttlSeconds === null ? null : asked.ttlSeconds * 1000;
   if (asked.delegate === null) return { record, binding: claimant.binding, scope, mayAct: null, ttlMs, first: false };
   // Whoever it is handed to proves who it is by a workload token of its own, so there is no key to bind it to.
@@ -96,12 +99,21 @@ export async function renewByExchange(
   if (!isSameAgent(record.agent, claimant.agent) || caller.mayAct !== null) {
     return deny('args_invalid', 'Another agent gets a part of the task: say which, in authorization_details.');
   }
-  const ended = await denyEnded(ports, record);
-  if (ended !== undefined) return ended;
+  const ended = (await denyEnded(ports, record)) ?? (await ports.denySuspended(actingOf(record)));
+  const denial = ended ?? denyWeaker(record, claimant);
+  if (denial !== undefined) return denial;
   const scope = narrowedTo(ports.operations(), record, tools, caller.scope);
   return isDenial(scope)
     ? scope
     : { record, binding: claimant.binding, scope, mayAct: null, ttlMs: null, first: false };
+}
+
+/** A task whose tokens belong to a key never gets one that any bearer may use: a stolen workload token is not enough. */
+function denyWeaker({ bound: isBound }: TaskRecord, { binding }: Claimant): Denial | undefined {
+  if (isBound === undefined || binding !== null) return undefined;
+  return deny('unauthenticated', 'The tokens of this task belong to a key. Prove one with this request, too.', {
+    reasons: [{ code: 'binding_required', message: 'Show the client certificate, or a DPoP proof.' }],
+  });
 }
 
 /** A task token in a request's body, and its task. */

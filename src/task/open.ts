@@ -3,7 +3,7 @@
  * it may have, the ceilings of the config bound it, the trail records it, and only then is there a token. `POST
  * /tasks` and token exchange are two faces of this one mechanism. Policy and config narrow, never widen.
  */
-import type { Agent, Caller, JsonObject, Spending, Subject, TaskRecord, Trace } from '../call.ts';
+import type { Agent, Caller, JsonObject, PlanStep, Spending, Subject, TaskRecord, Trace } from '../call.ts';
 import { type Denial, deny, isDenial } from '../denial.ts';
 import { narrowTools, type Toolset } from '../toolset.ts';
 import type { NamedSubject, TaskRequestBody } from '../wire/task-request.ts';
@@ -18,12 +18,16 @@ import {
   type Ticket,
 } from './issue.ts';
 import { denyUnknownTools } from './narrow.ts';
+import { denyUnknownSteps, narrowPlan, type Plan, planForParts } from './plan.ts';
 import { actingOf } from './suspended.ts';
 
 /** How deep tasks may be nested, the first one counted: bounds the work of every call of a sub-task. */
 const depthMax = 4;
-/** How many agents may act for one another in one task: bounds the `act` of its tokens (RFC 8693 §4.1). */
-const actorsMax = 16;
+/**
+ * How many agents a task's own may act for: bounds the `act` of its tokens (RFC 8693 §4.1), which are read to 16 levels,
+ * the claims and the agent itself among them.
+ */
+const actorsMax = 14;
 /** The same in bytes of their ids: every token of the task carries them. */
 const actorBytesMax = 4096;
 
@@ -33,6 +37,7 @@ export interface TaskVerdict {
   readonly denial: Denial | null;
   readonly grant: {
     readonly tools?: readonly string[];
+    readonly plan?: readonly PlanStep[];
     readonly budget?: Partial<Spending>;
     readonly ttlSeconds?: number;
     readonly labels?: JsonObject;
@@ -112,7 +117,7 @@ export async function openTask<Verdict extends TaskVerdict>(
   const above = opening.parentToken === null ? null : await parentOf(ports, opening.parentToken, claimant.agent);
   if (isDenial(above)) return above;
   const operations = ports.operations();
-  const unfit = denyUnknownTools(wish.tools, operations);
+  const unfit = denyUnknownTools(wish.tools, operations) ?? denyUnknownSteps(wish.plan ?? null, operations);
   if (unfit !== undefined) return unfit;
   const agent = above === null ? claimant.agent : actingFor(claimant.agent, above.record.agent);
   if (isDenial(agent)) return agent;
@@ -129,16 +134,22 @@ export async function openTask<Verdict extends TaskVerdict>(
   const { grant } = verdict;
   const { ceiling } = ports;
   const lists = [parent?.tools ?? null, above?.scope ?? null, grant.tools ?? null];
+  const plan = [wish.plan ?? null, grant.plan ?? null].reduce<Plan>(
+    (steps, list) => narrowPlan(steps, list, operations),
+    planForParts(parent),
+  );
   const record = await ports.tasks.create({
     agent,
     subject,
     purpose: wish.purpose,
     tools: lists.reduce<Toolset>((tools, list) => narrowTools(tools, list, operations), wish.tools),
+    ...(plan === null ? {} : { plan }),
     labels: grant.labels ?? wish.labels,
     parent,
     ttlMs: 1000 * Math.min(ceiling.ttlSeconds, wish.ttlSeconds ?? Infinity, grant.ttlSeconds ?? Infinity),
     budget: narrowBudget(ceiling.budget, restOf(parent, ports.nowMs()), wish.budget, grant.budget ?? {}),
     taint: [...new Set([...(parent?.taint ?? []), ...(grant.taint ?? [])])],
+    ...(claimant.binding === null ? {} : { bound: true as const }),
   });
   await ports.recordOpened(record, verdict, asked);
   return firstTicket(record, claimant);

@@ -169,14 +169,20 @@ function looping(operation: string, repeats: number): Denial {
   );
 }
 
-/** Sets the taint that a decision declares, before anything is sent. Adds no fact but that it is done. */
-export function taintStage(stages: TaskStages): Stage<Arrival & CallerFact & TaskFact & DecisionFact, TaintedFact> {
+/**
+ * Sets the taint of what the operation reads and what the decision declares, before anything is sent. Adds no fact but
+ * that it is done.
+ */
+export function taintStage(
+  stages: TaskStages,
+): Stage<Arrival & CallerFact & TaskFact & OperationFact & DecisionFact, TaintedFact> {
   return {
     name: 'task',
     fault: 'store_unavailable',
     gives: { tainted: (value) => value === true },
-    admit: async ({ caller, task, decision }) => {
-      const denial = await taintTask(stages, caller.tenant, task.record, decision.obligations.taint ?? []);
+    admit: async ({ caller, task, resolved, decision }) => {
+      const taint = [...resolved.operation.reads, ...(decision.obligations.taint ?? [])];
+      const denial = await taintTask(stages, caller.tenant, task.record, taint);
       return denial ?? { tainted: true };
     },
   };
@@ -186,13 +192,18 @@ export function taintStage(stages: TaskStages): Stage<Arrival & CallerFact & Tas
 export async function taintTask(
   stages: Pick<TaskStages, 'tasks'>,
   tenant: string,
-  { id, ancestors }: TaskRecord,
+  { id, ancestors, taint: known }: TaskRecord,
   taint: readonly string[],
 ): Promise<Denial | undefined> {
-  const tainted = taint.length === 0 ? [] : [id, ...ancestors.map((ancestor) => ancestor.id)];
+  const missing = (labels: readonly string[]) => taint.some((label) => !labels.includes(label));
+  const above = taint.length === 0 ? [] : ancestors.map((ancestor) => ancestor.id);
+  // Taint is never taken away, so what the record had it has; those above may lack what a part was granted.
+  const tainted = missing(known) ? [id, ...above] : above;
   for (const taskId of tainted) {
     const updated = await stages.tasks.update(tenant, taskId, (current) =>
-      current === undefined ? unknownTask() : { ...current, taint: [...new Set([...current.taint, ...taint])] },
+      current === undefined || !missing(current.taint)
+        ? (current ?? unknownTask())
+        : { ...current, taint: [...new Set([...current.taint, ...taint])] },
     );
     if (isDenial(updated)) return updated;
   }

@@ -3,7 +3,7 @@
  * every gateway on the store sees the same. Knowing an id is no right: who may see or end a task is for the caller
  * of these methods to check against the record.
  */
-import type { Agent, Ancestor, JsonObject, Spending, Subject, TaskRecord, TaskState } from '../call.ts';
+import type { Agent, Ancestor, JsonObject, PlanStep, Spending, Subject, TaskRecord, TaskState } from '../call.ts';
 import { type Clock, newId } from '../clock.ts';
 import { type Denial, deny, isDenial } from '../denial.ts';
 import { type Store, storeKey } from '../store/store.ts';
@@ -23,11 +23,14 @@ export interface NewTask {
   readonly subject: Subject | null;
   readonly purpose: string;
   readonly tools: readonly string[] | null;
+  readonly plan?: readonly PlanStep[];
   readonly labels: JsonObject;
   readonly parent: TaskRecord | null;
   readonly ttlMs: number;
   readonly budget: Spending;
   readonly taint: readonly string[];
+  /** Its first token belongs to a key. */
+  readonly bound?: true | undefined;
 }
 
 /** The state a task is in now: an active task past its expiry has expired, whoever looks. */
@@ -88,6 +91,7 @@ export class Tasks {
       subject: task.subject,
       purpose: task.purpose,
       tools: task.tools,
+      ...(task.plan === undefined ? {} : { plan: task.plan }),
       labels: task.labels,
       ancestors: task.parent === null ? [] : [ancestorOf(task.parent), ...task.parent.ancestors],
       state: 'active',
@@ -95,6 +99,7 @@ export class Tasks {
       expiresAtMs,
       budget: task.budget,
       taint: task.taint,
+      ...(task.bound === undefined ? {} : { bound: task.bound }),
       digestKey: this.#clock.randomBytes(32).toString('base64url'),
       history: [],
       counts: {},

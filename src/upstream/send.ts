@@ -13,6 +13,7 @@ import { canDecode, decode } from './decode.ts';
 import type { Dialer, SendRequest } from './dialer.ts';
 import { DialError, type DialErrorKind } from './exchange.ts';
 import { answerHeaders, isHeader, requestHeaders } from './headers.ts';
+import { bodyWithout, headersWithout, secretsOf } from './reflection.ts';
 
 /** The largest answer after a content coding is taken off. */
 const decodedBytesMax = 64 * 1024 * 1024;
@@ -104,9 +105,11 @@ export class Upstream {
         answer.close();
         throw new DialError('protocol', 'the answer has a content coding that the gate cannot read', true);
       }
-      const head = { status: answer.status, headers: answerHeaders(answer.headers) };
+      const secrets = secretsOf(granted.headers);
+      const head = { status: answer.status, headers: headersWithout(secrets, answerHeaders(answer.headers)) };
       const decoded = decode(answer.body, coding, decodedBytesMax);
-      return { answer: { target, head, body: decoded }, attempt: attempt(answer.status, null, true) };
+      const shown = secrets.length === 0 ? decoded : bodyWithout(secrets, decoded);
+      return { answer: { target, head, body: shown }, attempt: attempt(answer.status, null, true) };
     } catch (error) {
       if (!(error instanceof DialError)) throw error;
       return { failed: attempt(null, error.kind, error.sent), denial: this.#denial(error, call, target) };

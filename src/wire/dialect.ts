@@ -56,7 +56,13 @@ export interface OperationSource {
 export interface RouteSettings {
   /** The parsed OpenAPI document of an http route. */
   readonly openapi: unknown;
-  readonly operations: Readonly<
-    Record<string, { readonly effect?: Operation['effect']; readonly remember?: readonly string[] }>
-  >;
+  readonly operations: Readonly<Record<string, Partial<Pick<Operation, 'effect' | 'remember' | 'reads' | 'sends'>>>>;
+}
+
+/**
+ * What an operation reads and sends. What nobody has said of it is taken for the worst: its answer is anybody's text,
+ * and what it is sent leaves the trust domain.
+ */
+export function labelsOf(said: RouteSettings['operations'][string] | undefined): Pick<Operation, 'reads' | 'sends'> {
+  return { reads: said?.reads ?? ['untrusted'], sends: said?.sends ?? 'outside' };
 }

@@ -1,20 +1,23 @@
 /**
- * Reads the bodies of the gate's own task routes: unknown in, typed out. A field that is not known is refused, and so
- * is one whose meaning is not there yet (`plan`): to ignore it would give an agent more than it asked for. A subject's
- * own token is taken out of the body here, and belongs in no record of it.
+ * Reads the bodies of the gate's own task routes: unknown in, typed out. A field that is not known is refused: to ignore
+ * it could give an agent more than it asked for. A subject's own token is taken out of the body here, and belongs in no
+ * record of it.
  */
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import Type from 'typebox';
-import type { Json, JsonObject, ProposedCall, Spending } from '../call.ts';
+import type { Json, JsonObject, PlanStep, ProposedCall, Spending } from '../call.ts';
 import { type Denial, deny, isDenial, type Reason } from '../denial.ts';
 import { parseJson } from './json.ts';
 import { microUsdFromUsd } from './money.ts';
+import { type PlanStepDocument, planCharsMax, planOf, planStepSchema, planStepsMax } from './plan.ts';
 import { child, pointerTokens } from './pointer.ts';
 import { isPlainName } from './segments.ts';
 
 /** How many faults one denial lists. */
 const reasonsMax = 20;
 
+/** The longest id that tokens carry, in UTF-16 units; a pattern counts characters, and some have two. */
+const idUnitsMax = 255;
 /** What tokens carry as an id: 1 to 255 characters, none of them a control character. */
 const plainText = '^[^\\u0000-\\u001f\\u007f-\\u009f]{1,255}$';
 
@@ -45,6 +48,7 @@ const taskBody = Type.Object(
       ),
     ),
     tools,
+    plan: Type.Optional(Type.Array(planStepSchema, { minItems: 1, maxItems: planStepsMax })),
     budget: Type.Optional(budget),
     ttl_seconds: ttlSeconds,
     labels: Type.Optional(
@@ -99,6 +103,8 @@ export interface TaskRequestBody {
   readonly purpose: string;
   readonly subject: NamedSubject | null;
   readonly tools: readonly string[] | null;
+  /** The route the task keeps to; never an empty one. */
+  readonly plan?: readonly PlanStep[];
   readonly budget: Partial<Spending>;
   readonly ttlSeconds: number | null;
   readonly labels: JsonObject;
@@ -118,10 +124,6 @@ export interface ThoughtsBody {
   readonly proposals: readonly ProposedCall[];
 }
 
-const notYet: Readonly<Record<string, string>> = {
-  '/plan': 'plans are not supported; leave it out, and name the tools the task needs',
-};
-
 /** The readers of the task routes; the schemas are compiled once, when the server is built. */
 export class TaskRequests {
   readonly #ajv = new Ajv2020({ allErrors: true, strict: false });
@@ -139,7 +141,10 @@ export class TaskRequests {
   taskOf(document: Json): TaskRequestBody | Denial {
     const body: unknown = document;
     if (!this.#task(body)) return invalid(this.#task.errors ?? []);
-    const { purpose, subject, tools, budget: asked = {}, ttl_seconds, labels } = body;
+    const { purpose, subject, tools, plan, budget: asked = {}, ttl_seconds, labels } = body;
+    if (plan !== undefined && JSON.stringify(plan).length > planCharsMax) {
+      return invalidAt('/plan', `must be at most ${planCharsMax} characters of JSON`);
+    }
     const costMicroUsd = asked.cost_usd === undefined ? undefined : microUsdFromUsd(asked.cost_usd);
     if (asked.cost_usd !== undefined && costMicroUsd === undefined) {
       return invalidAt('/budget/cost_usd', 'expected US dollars with at most six decimals');
@@ -150,6 +155,7 @@ export class TaskRequests {
       purpose,
       subject: named,
       tools: tools ?? null,
+      ...(plan === undefined ? {} : { plan: planOf(plan as readonly PlanStepDocument[]) }),
       budget: {
         ...(asked.tokens === undefined ? {} : { tokens: asked.tokens }),
         ...(costMicroUsd === undefined ? {} : { costMicroUsd }),
@@ -167,6 +173,7 @@ export class TaskRequests {
     if ('fault' in read) return notJson(read.fault.message);
     const body: unknown = read.value;
     if (!this.#token(body)) return invalid(this.#token.errors ?? []);
+    if ((body.for?.agent.length ?? 0) > idUnitsMax) return tooLong('/for/agent');
     return { tools: body.tools ?? null, ttlSeconds: body.ttl_seconds ?? null, delegate: body.for ?? null };
   }
 
@@ -188,11 +195,16 @@ export class TaskRequests {
 function namedSubject(subject: { token?: string; id?: string; type?: string }): NamedSubject | Denial {
   const { token, id, type } = subject;
   if (token === undefined) {
-    return id === undefined ? invalidAt('/subject', 'expected a token, or an id') : { id, type: type ?? 'customer' };
+    if (id === undefined) return invalidAt('/subject', 'expected a token, or an id');
+    return id.length > idUnitsMax ? tooLong('/subject/id') : { id, type: type ?? 'customer' };
   }
   // Which of the two was meant is not for the gate to guess.
   if (id !== undefined || type !== undefined) return invalidAt('/subject', 'expected a token or an id, not both');
   return { token };
+}
+
+function tooLong(path: string): Denial {
+  return invalidAt(path, `must be at most ${idUnitsMax} UTF-16 units`);
 }
 
 function invalidAt(path: string, message: string): Denial {
@@ -216,7 +228,7 @@ function invalid(
     const extra = params.additionalProperty;
     if (typeof extra !== 'string') return { code: 'invalid', message: message ?? 'not valid', path: place };
     const path = shownChild(place, extra);
-    return { code: 'unknown_field', message: notYet[path] ?? 'there is no such field', path };
+    return { code: 'unknown_field', message: 'there is no such field', path };
   });
   return deny('args_invalid', 'The task request is not valid.', { reasons });
 }

@@ -31,6 +31,8 @@ export const agentToken = 'eyJ.the-agents-own.token';
 export interface CallOptions {
   readonly task?: string;
   readonly subject?: string | null;
+  /** Who vouches for the subject; asserted by the agent where it is left out. */
+  readonly subjectIssuer?: string;
   readonly purpose?: string;
   readonly outbound?: Partial<OutboundRequest>;
 }
@@ -39,13 +41,16 @@ export interface CallOptions {
 export function callFor({
   task = 'task_1',
   subject = 'C-1',
+  subjectIssuer,
   purpose = 'a refund',
   outbound,
 }: CallOptions = {}): Admitted {
   const body = Buffer.from('{"amount": 7, "note": "café"}');
   const headers = { 'content-type': 'application/json', authorization: `Bearer ${agentToken}` };
   const request = { method: 'POST', path: "/v1/it's%20a:b/~x?z=1&a=%2Fb&a=B&empty=", headers, body, ...outbound };
-  const whose = { id: subject, type: 'customer', claims: {}, assurance: 'asserted' };
+  const vouched =
+    subjectIssuer === undefined ? { assurance: 'asserted' } : { issuer: subjectIssuer, assurance: 'verified' };
+  const whose = { id: subject, type: 'customer', claims: {}, ...vouched };
   return {
     id: 'call_1',
     requestId: 'req-1',

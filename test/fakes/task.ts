@@ -16,7 +16,18 @@ export const fakeAgent: Agent = {
 
 export function fakeOperation(name: string, over: Partial<Operation> = {}): Operation {
   const route = name.split('.')[0] as string;
-  return { name, route, kind: 'tool', effect: 'read', summary: '', inputSchema: null, remember: [], ...over };
+  const labels = { reads: [], sends: 'inside' } as const;
+  return {
+    name,
+    route,
+    kind: 'tool',
+    effect: 'read',
+    summary: '',
+    inputSchema: null,
+    remember: [],
+    ...labels,
+    ...over,
+  };
 }
 
 export function fakeTask(over: Partial<TaskRecord> = {}): TaskRecord {

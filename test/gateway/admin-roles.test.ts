@@ -22,6 +22,12 @@ interface Row {
 }
 
 const agent = { kind: 'agent', id: 'nobody-yet', issuer: 'azure' };
+const question = {
+  subject: { type: 'agent', id: 'coordinator', properties: { issuer: 'azure', tenant: 'acme' } },
+  action: { name: 'orders.get_order' },
+  resource: { type: 'route', id: 'orders' },
+  context: { purpose: 'test' },
+};
 
 /** Written out, not read from the code: this is what a security team is told. */
 const rows: readonly Row[] = [
@@ -40,6 +46,9 @@ const rows: readonly Row[] = [
   { method: 'POST', path: '/suspensions/resume', body: agent, may: ['operator'] },
   { method: 'GET', path: '/keys', may: ['operator'] },
   { method: 'POST', path: '/keys/rotate', body: { purpose: 'txn' }, may: ['operator'], status: 201 },
+  { method: 'GET', path: '/.well-known/authzen-configuration', may: ['policy_author', 'operator'] },
+  { method: 'POST', path: '/access/v1/evaluation', body: question, may: ['policy_author', 'operator'] },
+  { method: 'POST', path: '/access/v1/evaluations', body: question, may: ['policy_author', 'operator'] },
   { method: 'GET', path: '/metrics', may: ['operator'] },
 ];
 const askers: readonly (readonly Role[])[] = [['auditor'], ['policy_author'], ['operator'], ['approver'], []];

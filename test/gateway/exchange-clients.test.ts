@@ -225,9 +225,13 @@ describe('clients of the token route', part('opa'), () => {
     const told = await refused('bare', exchange(world, stranger), [400, 'invalid_request', 'delegation_required']);
     assert.equal(told.answer.reasons?.[0]?.path, '/subject_token');
     const own = { ...subjectOf(bound.answer.access_token, accessToken), ...actorOf(agent()) };
-    assert.equal((await exchange(world, own)).answer.token_type, 'Bearer', 'bound to what this request proves');
-    const handed = await world.fetch(`/tasks/${bound.answer.task_id}/token`, agent(), {
+    await refused('a renewal without a proof', exchange(world, own), [400, 'invalid_request', 'binding_required']);
+    const proved = { dpop: await client.proof('POST', '/oauth/token', null) };
+    assert.equal((await exchange(world, own, proved)).answer.token_type, 'DPoP');
+    const further = `/tasks/${bound.answer.task_id}/token`;
+    const handed = await world.fetch(further, agent(), {
       method: 'POST',
+      headers: { dpop: await client.proof('POST', further, null) },
       body: JSON.stringify({ for: { agent: 'legal-risk', issuer: 'azure' } }),
     });
     const { delegation_token: delegation } = (await handed.json()) as { delegation_token: string };

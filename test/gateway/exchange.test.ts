@@ -69,12 +69,10 @@ test('who kills a task kills its parts', options, async () => {
 
 test('taint that a part catches is the taint of the whole', options, async () => {
   const whole = await world.task();
-  const { answer } = await exchange(
-    partOf(whole.token, 'legal-risk', { labels: { oblige: '{"taint":["untrusted"]}' } }),
-  );
+  const { answer } = await exchange(partOf(whole.token, 'legal-risk', { labels: { oblige: '{"taint":["mail"]}' } }));
   await world.fetch('/tools/orders/orders/O-1', answer.access_token);
   const seen = (await (await world.fetch(`/tasks/${whole.id}`, whole.token)).json()) as { taint: string[] };
-  assert.deepEqual(seen.taint, ['untrusted']);
+  assert.deepEqual(seen.taint, ['untrusted', 'mail']);
 });
 
 test('the agent of a task gets another token for it by exchange', options, async () => {

@@ -29,6 +29,21 @@ export const taskPromises = {
     sentence: 'A suspended agent opens no task, and gets no token for one that it has.',
     source: 'denials: agent_suspended',
   },
+  'task.plan-is-kept': {
+    sentence:
+      'Of a task with a plan no call goes that is not on it, comes too early, once too often, or with other arguments; what may go next is told.',
+    source: 'what agents see: plan; OWASP AISVS C9.6.1',
+  },
+  'task.plan-only-narrows': {
+    sentence:
+      'The plan of a task lets nothing through that the agent did not declare, the policy did not grant, or the task above may not call.',
+    source: 'what agents see: plan; OWASP AISVS C9.4.2',
+  },
+  'task.reading-taints': {
+    sentence:
+      'What an operation is said to read taints its task and all above it before the call is sent; what nobody has said of it is untrusted, and sends outside.',
+    source: 'way of a call: declared taint is set at admission',
+  },
   'task.kill-ends-running-calls': {
     sentence: 'Killing a task aborts its running calls, and no later call of it is admitted.',
     source: 'way of a call: kill epoch; OWASP AISVS C9.8.6',

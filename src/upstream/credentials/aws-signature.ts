@@ -53,6 +53,24 @@ function bytesOf(data: string | ArrayBuffer | ArrayBufferView): Buffer {
   return ArrayBuffer.isView(data) ? Buffer.from(data.buffer, data.byteOffset, data.byteLength) : Buffer.from(data);
 }
 
+/**
+ * The canonical query is made here: the library keeps parameters as members of an object, where `__proto__` is lost.
+ */
+class Signer extends SignatureV4 {
+  readonly #query: string;
+  constructor(options: ConstructorParameters<typeof SignatureV4>[0], query: string) {
+    super(options);
+    this.#query = query;
+  }
+  protected override createCanonicalRequest(
+    ...[request, ...rest]: Parameters<SignatureV4['createCanonicalRequest']>
+  ): string {
+    const lines = super.createCanonicalRequest({ ...request, query: {} }, ...rest).split('\n');
+    // Method, URI, query, headers, …: what is before it holds no line break.
+    return lines.with(2, this.#query).join('\n');
+  }
+}
+
 /** The headers to be added to the request, lower-case. Rejects with CredentialError where it cannot be signed. */
 export async function signatureHeaders(
   request: Pick<OutgoingRequest, 'url' | 'method' | 'headers' | 'body'>,
@@ -65,14 +83,17 @@ export async function signatureHeaders(
   const [path = '/', query = ''] = parts.path.split(/\?(.*)/s);
   const isS3 = service === 's3';
   const headers = Object.entries(request.headers).filter(([name]) => !ownNames.has(name) && !unsigned.has(name));
-  const signer = new SignatureV4({
+  // Which bytes were meant by any other character, the two sides would have to guess.
+  if (headers.some(([, value]) => !/^[\t\x20-\x7e]*$/.test(value))) throw new CredentialError('unfit', 'header');
+  const options = {
     ...{ credentials: session, region, service, sha256: Sha256, applyChecksum: true },
     // S3 alone encodes a path once (SigV4, canonical URI); it is handed over encoded in its one canonical way.
     uriEscapePath: !isS3,
-  });
+  };
+  const signer = new Signer(options, canonicalQuery(query));
   const signed = await signer.sign(
     {
-      ...{ method: request.method, protocol, hostname, query: queryOf(query) },
+      ...{ method: request.method, protocol, hostname },
       path: isS3 ? path.split('/').map(encodedOnce).join('/') : path,
       headers: Object.fromEntries([...headers, ['host', host]]),
       ...(request.body === null ? {} : { body: request.body }),
@@ -82,15 +103,17 @@ export async function signatureHeaders(
   return Object.fromEntries([...ownNames].map((name) => [name, signed.headers[name] ?? '']));
 }
 
-/** The parameters by name, decoded: the canonical query encodes them again, sorted. */
-function queryOf(query: string): Record<string, string[]> {
-  const parameters: Record<string, string[]> = {};
-  for (const pair of query === '' ? [] : query.split('&')) {
-    const [name = '', value = ''] = pair.split(/=(.*)/s).map(decoded);
-    const values = Object.hasOwn(parameters, name) ? (parameters[name] ?? []) : [];
-    Object.defineProperty(parameters, name, { value: [...values, value], enumerable: true, configurable: true });
-  }
-  return parameters;
+/** Every parameter encoded in the one canonical way, in the order of names, then of values (SigV4, canonical query). */
+function canonicalQuery(query: string): string {
+  const pairs = (query === '' ? [] : query.split('&')).map((pair) => {
+    const [name = '', value = ''] = pair.split(/=(.*)/s).map(encodedOnce);
+    return { name, value };
+  });
+  const order = (left: string, right: string) => (left < right ? -1 : Number(left > right));
+  return pairs
+    .toSorted((left, right) => order(left.name, right.name) || order(left.value, right.value))
+    .map(({ name, value }) => `${name}=${value}`)
+    .join('&');
 }
 
 function decoded(text: string): string {
@@ -101,6 +124,7 @@ function decoded(text: string): string {
   }
 }
 
+/** UriEncode of the specification, over what may be encoded already. */
 function encodedOnce(segment: string): string {
   const percent = (character: string) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`;
   return encodeURIComponent(decoded(segment)).replaceAll(/[!'()*]/g, percent);

@@ -43,7 +43,7 @@ export const schema = Type.Object(
       description: '`aud` of the assertion: a client id of the identity provider in IAM',
     }),
     tags: behalfSchema(
-      "What is told of the task as session tags, each difference a session of its own: `task`; `subject` with `subject_type` and `subject_assurance`; `agent` with `agent_issuer`; `purpose`. The role's trust policy must allow sts:TagSession. A value that AWS takes in no tag (other than letters, digits, spaces and _.:/=+-@, or beyond 256 characters) keeps the call from being sent.",
+      "What is told of the task as session tags, each difference a session of its own: `task`; `subject` with `subject_type`, `subject_assurance` and, where it is verified, `subject_issuer`; `agent` with `agent_issuer`; `purpose`. The role's trust policy must allow sts:TagSession. A value that AWS takes in no tag (other than letters, digits, spaces and _.:/=+-@, or beyond 256 characters) keeps the call from being sent.",
     ),
     transitive_tags: Type.Boolean({
       default: true,

@@ -23,8 +23,8 @@ export function behalfSchema(description: string) {
 }
 
 /**
- * The parts that are asked for, each with what tells it apart: a subject with its type and assurance, since one that an
- * agent only asserts must never pass for a verified one; an agent with its issuer. A task without a subject has none.
+ * The parts that are asked for, each with what tells it apart: a subject with its type, its assurance, since one that an
+ * agent only asserts must never pass for a verified one, and who vouches for it; an agent with its issuer. A task without a subject has none.
  */
 export function behalfOf(parts: readonly BehalfPart[], behalf: Behalf): Readonly<Record<string, string>> {
   const { taskId, subject, agent, purpose } = behalf;
@@ -35,8 +35,9 @@ export function behalfOf(parts: readonly BehalfPart[], behalf: Behalf): Readonly
     else if (part === 'agent') Object.assign(told, { agent: agent.id, agent_issuer: agent.issuer });
     else if (part === 'purpose') told.purpose = purpose;
     else if (subject !== null) {
-      const { id, type, assurance } = subject;
+      const { id, type, assurance, issuer } = subject;
       Object.assign(told, { subject: id, subject_type: type, subject_assurance: assurance });
+      if (issuer !== undefined) told.subject_issuer = issuer;
     }
   }
   return told;

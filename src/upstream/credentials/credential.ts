@@ -11,7 +11,7 @@ import type { Dialer, TlsIdentity } from '../dialer.ts';
 export interface Behalf {
   readonly taskId: TaskId;
   readonly agent: Pick<Agent, 'id' | 'issuer'>;
-  readonly subject: Pick<Subject, 'id' | 'type' | 'assurance'> | null;
+  readonly subject: Pick<Subject, 'id' | 'type' | 'assurance' | 'issuer'> | null;
   readonly purpose: string;
 }
 

@@ -47,7 +47,8 @@ export async function requestToken(
   };
   const response = await oauth.genericTokenEndpointRequest(server, self, authOf(client), grantType, body, options);
   const token = await oauth.processGenericTokenEndpointResponse(server, self, response).catch((fault: unknown) => {
-    throw failureOf(fault, response.status);
+    const error = failureOf(fault, response.status);
+    throw quotes(error, client) ? refusal(response.status, null) : error;
   });
   // A token bound to a proof key would need proofs that the gate does not make (RFC 9449 §5).
   if (token.token_type !== 'bearer' || !accessToken.test(token.access_token)) {
@@ -120,6 +121,12 @@ async function readAll({ body }: DialAnswer): Promise<Buffer<ArrayBuffer>> {
 /** 429 and 5xx are troubles of the service; every other refusal is about what it was shown. */
 export function refusal(status: number, code: string | null): CredentialError {
   return new CredentialError(status === 429 || status >= 500 ? 'unreachable' : 'refused', code ?? `HTTP ${status}`);
+}
+
+/** A secret of letters and digits would pass for a code of the service that repeats what it was shown. */
+function quotes({ code }: CredentialError, client: ClientAuth): boolean {
+  if (code === null || !('secret' in client)) return false;
+  return code.includes(client.secret) || client.secret.includes(code);
 }
 
 function failureOf(fault: unknown, status: number): CredentialError {

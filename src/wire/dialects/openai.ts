@@ -5,7 +5,14 @@
  */
 import type { Operation, OperationRegistry, Resolved, Route, WireRequest } from '../../call.ts';
 import { type Denial, type DenialMembers, denialHeaders, deny, isDenial } from '../../denial.ts';
-import type { Dialect, EncodedDenial, OperationSource, RawRequest } from '../dialect.ts';
+import {
+  type Dialect,
+  type EncodedDenial,
+  labelsOf,
+  type OperationSource,
+  type RawRequest,
+  type RouteSettings,
+} from '../dialect.ts';
 import { parseJson } from '../json.ts';
 import { requestMediaType } from '../media.ts';
 import { sseEvent } from '../sse.ts';
@@ -79,7 +86,7 @@ function parseChat(request: RawRequest): WireRequest | Denial {
 /** What a model route can be called for. */
 export const modelOperations: OperationSource = {
   kind: 'model',
-  operations(route: Route) {
+  operations(route: Route, settings: RouteSettings) {
     const chat: Operation = {
       name: `${route.name}.chat`,
       route: route.name,
@@ -89,6 +96,7 @@ export const modelOperations: OperationSource = {
       summary: `Chat completion by the model route ${route.name}`,
       inputSchema: null,
       remember: [],
+      ...labelsOf(settings.operations.chat),
     };
     return { operations: [chat], faults: [] };
   },

@@ -6,6 +6,7 @@ import { issuersOf, openIssuers } from '../../../src/assembly/issuers.ts';
 import { systemClock } from '../../../src/clock.ts';
 import type { Config } from '../../../src/config/schema.ts';
 import { isDenial } from '../../../src/denial.ts';
+import type { Log } from '../../../src/telemetry/log.ts';
 import { Authority } from '../../gateway/certificates.ts';
 import { part } from '../../parts.ts';
 import { ecPair, forge, publicJwk } from '../identity/forge.ts';
@@ -49,9 +50,10 @@ test('an authority is trusted for the issuer that names it, and for no other', p
     },
   });
   const told: string[] = [];
-  const issuers = openIssuers(issuersOf(identity as Config), systemClock(), (_, message, fields) => {
+  const log: Log = (_, message, fields) => {
     told.push(`${message} ${JSON.stringify(fields)}`);
-  });
+  };
+  const issuers = openIssuers(issuersOf(identity as Config), { clock: systemClock(), log, known: new Map() });
   t.after(() => issuers[Symbol.asyncDispose]());
 
   const agent = await issuers.workloads.verify(tokenOf(one.url, 'gate'));
@@ -82,7 +84,9 @@ test('keys are fetched from configured hosts only, whatever a discovery document
       { name: 'j', issuer: issuer.url, ca: issuer.ca, audiences: ['gate'], tenant: 't', cloud: 'c' },
     ],
   });
-  const issuers = openIssuers(issuersOf(identity as Config), systemClock(), () => undefined);
+  const issuers = openIssuers(issuersOf(identity as Config), {
+    ...{ clock: systemClock(), log: () => undefined, known: new Map() },
+  });
   t.after(() => issuers[Symbol.asyncDispose]());
   assert.equal(issuers.people, null);
   assert.equal(shown(await issuers.workloads.verify(tokenOf(url, 'gate'))), 'upstream_unavailable');

@@ -306,6 +306,17 @@ test('a task’s life is recorded with what the policy said, and a refused task 
   );
 });
 
+test('what an agent wrote into labels and plan is redacted in the kept policy input', async (t) => {
+  const { trail } = await openTrail(t);
+  const record = fakeTask();
+  const plan = [{ operation: 'mail.send', where: { 'body.to': 'anna@example.com' } }];
+  const input = { phase: 'task', task: { purpose: 'x', labels: { for: 'anna@example.com' }, plan } };
+  const said = decision(clock, { input });
+  await recordTask(trail, { record, operation: 'task.create', status: 201, decision: said }, redact);
+  const [kept] = (await trail.payloads({ task: record.id, kind: 'policy_input' })).payloads;
+  assert.deepEqual(JSON.parse(kept?.text ?? ''), redact(input));
+});
+
 test('the stages give what their guards accept, and stand on a ladder in their order', async (t) => {
   const { trail } = await openTrail(t);
   const proposal = proposalStage();

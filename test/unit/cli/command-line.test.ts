@@ -49,6 +49,8 @@ test('--help names every command, the first steps and the exit codes, and each c
       ['agent', 'ls'],
       ['keys', 'ls'],
       ['keys', 'rotate'],
+      ['policy', 'replay'],
+      ['policy', 'suggest'],
     ],
   ];
   for (const text of [...commands.map((words) => words.join(' ')), 'First steps', 'Exit codes'])

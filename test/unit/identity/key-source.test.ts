@@ -96,7 +96,7 @@ const faults: Readonly<Record<string, Json | (() => Promise<Json>)>> = {
   'answers with null': null,
   'answers with a list': [],
   'answers with keys that are no list': { keys: { kid: 'one' } },
-  'answers with over 64 keys': { keys: Array.from({ length: 65 }, () => ({})) },
+  'answers with over 512 keys': { keys: Array.from({ length: 513 }, () => ({})) },
 };
 for (const [name, fault] of Object.entries(faults)) {
   test(`a JWKS endpoint that ${name}: the last good keys serve for an hour, then 503`, async () => {

@@ -51,6 +51,7 @@ const rows: readonly (readonly [name: string, reason: string, claims: object])[]
   ['a subject that is an object', 'claim_invalid', { ...employee, oid: {} }],
   ['a type that is no word', 'claim_invalid', { ...employee, kind: 'an employee' }],
   ['a condition that does not hold', 'condition_failed', { ...employee, dept: 'legal' }],
+  ['a key that it belongs to', 'binding_missing', { ...control, cnf: { jkt: 'x'.repeat(43) } }],
   ['another tenant', 'tenant_wrong', { ...employee, org: 'globex' }],
   ['no tenant where one is asked for', 'claim_missing', { ...employee, org: undefined }],
   ['a may_act that is text', 'claim_invalid', { ...control, may_act: 'coordinator' }],

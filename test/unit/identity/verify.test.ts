@@ -57,12 +57,17 @@ test('a service learns from it on whose behalf, by whom and in which task it is 
     subjectAssurance: 'asserted',
     agent: agent.id,
     agentIssuer: agent.issuer,
+    subjectIssuer: null,
     actors: ['planner'],
     operation: request.operation,
     purpose: 'return_exception',
     taskId,
     rootTaskId: taskId,
   });
+  const vouched = { ...subject, assurance: 'verified' as const, issuer: 'shop' };
+  const verified = await verifier.verify(await mintTxn({ subject: vouched }), request);
+  assert.ok(!isRefusal(verified));
+  assert.deepEqual([verified.subjectAssurance, verified.subjectIssuer], ['verified', 'shop']);
   const own = await verifier.verify(await mintTxn({ subject: null }), request);
   assert.ok(!isRefusal(own));
   assert.deepEqual([own.subject, own.subjectAssurance], [agent.id, 'none']);

@@ -70,7 +70,7 @@ test('what is no whole bundle is refused with what it lacks', async (t) => {
       /holds policy\.wasm twice/,
       [
         ['/policy.wasm', 'm'],
-        ['./policy.wasm', 'n'],
+        ['/policy.wasm', 'n'],
         ['/.manifest', manifest],
       ],
     ],

@@ -140,6 +140,8 @@ export function callDocument(call: Record<string, Json> = {}, task: Record<strin
       route: 'orders',
       operation: 'orders.get_order',
       effect: 'read',
+      reads: [],
+      sends: 'inside',
       method: 'GET',
       path: '/customers/C/orders/7',
       arguments: { path: { customer_id: 'C', order_id: '7' } },

@@ -86,6 +86,8 @@ export const operation: Operation = {
   summary: 'Pays back',
   inputSchema: null,
   remember: ['body.amount_cents'],
+  reads: ['private'],
+  sends: 'inside',
 };
 
 /** A payload of which only what a policy is told of can be used; the rest throws. */

@@ -79,6 +79,8 @@ const callSeen = {
     route: 'refunds',
     operation: 'refunds.create_refund',
     effect: 'write',
+    reads: ['private'],
+    sends: 'inside',
     method: 'POST',
     path: '/refunds',
     arguments: { body: { customer_id: 'C', amount_cents: 4_000 } },
@@ -101,6 +103,18 @@ test('the document of a call has the fields of the contract and no other', () =>
   const input = callInput(judgedCall(), gateway, nowMs);
   assert.deepEqual(plain(input), callSeen);
   assert.ok('bytes' in check.input('call', input));
+});
+
+test('a plan is shown with the task that has one, and with the task that asks for one', () => {
+  const plan = [{ operation: 'refunds.*', atMost: 2, after: ['orders.get'], where: { 'body.dry': true } }];
+  const shown = [{ operation: 'refunds.*', at_most: 2, after: ['orders.get'], where: { 'body.dry': true } }];
+  const call = callInput(judgedCall({ record: { plan } }), gateway, nowMs) as { task: JsonObject };
+  assert.deepEqual(plain(call.task.plan), shown);
+  assert.ok('bytes' in check.input('call', call));
+  const none = { purpose: 'p', tools: null, budget: {}, ttlSeconds: null, parent: null, labels: {} };
+  const ask = taskInput({ ...none, plan }, agent, subject, gateway, nowMs) as { task: JsonObject };
+  assert.deepEqual(plain(ask.task.plan), shown);
+  assert.ok('bytes' in check.input('task', ask));
 });
 
 test('history and counts are those at admission, not those at the first look', () => {

@@ -66,6 +66,37 @@ test('a call off the toolset is refused with a decision of its own, before the p
   assert.deepEqual(denial.details.allowed, ['orders.*']);
 });
 
+test('a call off the plan is refused before the policy is asked, and told what the plan lets go next', async (t) => {
+  const { engine } = await engineOn(t, shippedPolicies);
+  await engine.open();
+  const watched = {
+    source: (input: JsonObject) => engine.source(input),
+    decideResponse: (input: JsonObject) => engine.decideResponse(input),
+    decideCall: () => {
+      throw new Error('the policy was asked');
+    },
+  };
+  const stage = decideStage(watched, { gateway, clock: new ManualClock() });
+  const plan = [
+    { operation: 'orders.*' },
+    { operation: 'vendor.get_article' },
+    { operation: 'refunds.create_refund', atMost: 1 },
+  ];
+  const call = judgedCall({ record: { plan } });
+  const given = (await stage.admit(call)) as DecisionFact;
+  assert.ok(judge(stage, given));
+  assert.deepEqual(given.decision.reasons, [
+    {
+      code: 'off_plan',
+      message: 'The plan of this task has refunds.create_refund at most 1 times, and that is done.',
+    },
+  ]);
+  const denial = enforceStage().admit({ ...call, ...given });
+  assert.ok(denial instanceof Denial);
+  assert.equal(denial.code, 'policy_denied');
+  assert.deepEqual(denial.details.allowed, ['orders.*'], 'the vendor is on the plan, and not a tool of the task');
+});
+
 test('without a policy the stage throws, and its fault is policy_unavailable', async (t) => {
   const { engine } = await engineOn(t, shippedPolicies);
   const stage = decideStage(engine, { gateway, clock: new ManualClock() });

@@ -23,7 +23,8 @@ const chat: OperationSource = {
 
 function operation(route: string, id: string, remember: readonly string[]): Operation {
   const kind = id === 'chat' ? 'model' : 'tool';
-  return { name: `${route}.${id}`, route, kind, effect: 'read', summary: '', inputSchema: null, remember };
+  const labels = { reads: [], sends: 'inside' } as const;
+  return { name: `${route}.${id}`, route, kind, effect: 'read', summary: '', inputSchema: null, remember, ...labels };
 }
 
 const build = (rows: readonly JsonObject[], openapi: Record<string, unknown>) =>

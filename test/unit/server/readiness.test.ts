@@ -47,3 +47,12 @@ test('a gate that is told to stop is draining, however well its parts are', asyn
   readiness.drain();
   assert.deepEqual(await askedOf(readiness), [503, { status: 'draining', checks: { store: 'ok' } }]);
 });
+
+test('what is to be known of a part that works is told beside the checks, and changes nothing', async () => {
+  let note: string | null = null;
+  const readiness = new Readiness(new ManualClock(), { policy: () => true }, () => ({ policy: note }));
+  assert.deepEqual(await askedOf(readiness), [200, { status: 'ready', checks: { policy: 'ok' } }]);
+  note = 'last_good_bundle';
+  const told = { status: 'ready', checks: { policy: 'ok' }, notes: { policy: 'last_good_bundle' } };
+  assert.deepEqual(await askedOf(readiness), [200, told]);
+});

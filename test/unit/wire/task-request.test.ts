@@ -62,3 +62,54 @@ test('a request for a token that says what it may not is refused', () => {
   const notJson = requests.token(Buffer.from('{'));
   assert.equal(isDenial(notJson) && notJson.code, 'request_invalid');
 });
+
+test('a plan is read with its order, its counts and its arguments', () => {
+  const plan = [
+    { operation: 'orders.*' },
+    {
+      operation: 'refunds.create',
+      at_most: 2,
+      after: ['orders.get'],
+      where: { 'body.order_id': 'O-1', '/body/dry': true },
+    },
+  ];
+  assert.deepEqual(allowed(requests.task(bytes({ purpose: 'p', plan }))).plan, [
+    { operation: 'orders.*' },
+    {
+      operation: 'refunds.create',
+      atMost: 2,
+      after: ['orders.get'],
+      where: { 'body.order_id': 'O-1', '/body/dry': true },
+    },
+  ]);
+  assert.equal(allowed(requests.task(bytes({ purpose: 'p' }))).plan, undefined);
+});
+
+test('a plan that says nothing, too much, or what it cannot is refused at its place', () => {
+  const operation = 'orders.get';
+  const many = (count: number, key: string) =>
+    Object.fromEntries(Array.from({ length: count }, (_, at) => [`${key}${at}`, at]));
+  const rows: [unknown, string][] = [
+    [[], '/plan'],
+    [null, '/plan'],
+    [Array(33).fill({ operation }), '/plan'],
+    [Array(32).fill({ operation, where: { a: 'x'.repeat(256) } }), '/plan'],
+    [[{}], '/plan/0'],
+    [[{ operation: '' }], '/plan/0/operation'],
+    [[{ operation, at_most: 0 }], '/plan/0/at_most'],
+    [[{ operation, at_most: 1.5 }], '/plan/0/at_most'],
+    [[{ operation, after: operation }], '/plan/0/after'],
+    [[{ operation, after: [] }], '/plan/0/after'],
+    [[{ operation, where: {} }], '/plan/0/where'],
+    [[{ operation, where: many(17, 'n') }], '/plan/0/where'],
+    [[{ operation, where: { a: null } }], '/plan/0/where/a'],
+    [[{ operation, where: { a: { b: 1 } } }], '/plan/0/where/a'],
+    [[{ operation, where: { a: 'x'.repeat(257) } }], '/plan/0/where/a'],
+    [[{ operation, before: operation }], '/plan/0/before'],
+  ];
+  for (const [plan, path] of rows) {
+    const denial = requests.task(bytes({ purpose: 'p', plan }));
+    assert.ok(isDenial(denial), path);
+    assert.deepEqual([denial.code, denial.reasons[0]?.path], ['args_invalid', path]);
+  }
+});

@@ -4,7 +4,7 @@
  * very objects.
  */
 import type { Effect, JsonObject, Operation } from '../../../call.ts';
-import type { RouteSettings } from '../../dialect.ts';
+import { labelsOf, type RouteSettings } from '../../dialect.ts';
 import { pathNames } from '../../paths.ts';
 import { child } from '../../pointer.ts';
 import { type BodyForm, type OperationDraft, readOperations } from './document.ts';
@@ -23,6 +23,8 @@ export class HttpOperation implements Operation {
   readonly summary: string;
   readonly inputSchema: JsonObject;
   readonly remember: readonly string[];
+  readonly reads: Operation['reads'];
+  readonly sends: Operation['sends'];
   readonly draft: OperationDraft;
   readonly table: OperationTable;
   readonly #validate: Validate;
@@ -41,6 +43,9 @@ export class HttpOperation implements Operation {
     this.summary = draft.summary;
     this.inputSchema = draft.inputSchema as JsonObject;
     this.remember = override?.remember ?? [];
+    const { reads, sends } = labelsOf(override);
+    this.reads = reads;
+    this.sends = sends;
     this.draft = draft;
     this.table = table;
     this.#validate = compiler.compile(draft.inputSchema);

@@ -186,6 +186,19 @@ describe('what the routing table says of operations', () => {
     assert.deepEqual([operation?.effect, operation?.remember], ['delete', overrides.create_order.remember]);
   });
 
+  test('labels what is read and where it is sent, and takes what it does not say for the worst', () => {
+    const overrides = { get_order: { reads: ['private'], sends: 'inside' }, create_order: { reads: [] } } as const;
+    const { operations } = httpTools.operations(route, settings(undefined, overrides));
+    const labelsOf = (id: string) => {
+      const operation = operations.find(({ name }) => name === `shop.${id}`);
+      return [operation?.reads, operation?.sends];
+    };
+    assert.deepEqual(labelsOf('get_order'), [['private'], 'inside']);
+    assert.deepEqual(labelsOf('create_order'), [[], 'outside']);
+    const unsaid = httpTools.operations(route, settings(undefined, {})).operations;
+    for (const { reads, sends } of unsaid) assert.deepEqual([reads, sends], [['untrusted'], 'outside']);
+  });
+
   test('is a fault where no argument has the name', () => {
     const overrides = {
       get_order: { remember: ['path.order', 'path.order_id', 'body.x', 'path..', 'nothing'] },

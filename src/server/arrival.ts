@@ -1,0 +1,70 @@
+/**
+ * How a request to a surface becomes a call: which surface it is of, what its headers say besides, and the Arrival that
+ * climbs the ladder. Calls that are made and calls that are only checked come in by this one page.
+ */
+import type { Arrival, Shown, Trace, Watch, WireRequest } from '../call.ts';
+import { type Clock, newId } from '../clock.ts';
+import { type Denial, deny } from '../denial.ts';
+import type { Dialect, RawRequest } from '../wire/dialect.ts';
+
+const toolCallIdForm = /^[\x21-\x7e]{1,256}$/;
+const deadlineMsMax = 600_000;
+
+/** What a request to the data plane comes with besides itself. */
+export interface RequestContext {
+  readonly trace: Trace;
+  readonly requestId: string;
+}
+
+/** What an agent may say of a call beside it. */
+export interface CallHints {
+  readonly toolCallId: string | null;
+  readonly deadlineMs: number | null;
+}
+
+/** The surface that reads requests to `path`. Denies `route_unknown`. */
+export function dialectOf(dialects: readonly Dialect[], path: string): Dialect | Denial {
+  return dialects.find((candidate) => candidate.handles(path)) ?? deny('route_unknown', 'There is no such route here.');
+}
+
+/** The value of a header that came once; null where it did not. */
+export function single(request: RawRequest, name: string): string | null {
+  const value = request.headers[name];
+  return typeof value === 'string' ? value : null;
+}
+
+/** What the headers of a call say. Denies `request_invalid` for a deadline that is none. */
+export function hintsOf(request: RawRequest): CallHints | Denial {
+  const toolCallId = single(request, 'x-tollgate-tool-call-id');
+  const deadline = single(request, 'x-tollgate-deadline-ms');
+  const deadlineMs = deadline === null ? null : Number(deadline);
+  if (deadlineMs !== null && !(Number.isInteger(deadlineMs) && deadlineMs > 0 && deadlineMs <= deadlineMsMax)) {
+    return deny('request_invalid', `x-tollgate-deadline-ms must be a whole number from 1 to ${deadlineMsMax}.`);
+  }
+  return { toolCallId: toolCallId !== null && toolCallIdForm.test(toolCallId) ? toolCallId : null, deadlineMs };
+}
+
+/** What an Arrival is made from. */
+export interface Arriving {
+  readonly surface: string;
+  readonly request: WireRequest;
+  readonly hints: CallHints;
+  readonly credential: string | null;
+  readonly shown: Shown;
+  readonly abort: AbortController;
+  readonly watch?: Watch;
+}
+
+/** A call that has just come in. */
+export function arrivalOf(clock: Clock, { trace, requestId }: RequestContext, arriving: Arriving): Arrival {
+  const { hints, ...rest } = arriving;
+  return {
+    id: newId(clock, 'call'),
+    requestId,
+    receivedAtMs: clock.nowMs(),
+    startMs: clock.monotonicMs(),
+    trace,
+    ...rest,
+    ...hints,
+  };
+}
