@@ -82,6 +82,7 @@ export function adminPlaneOf({ foundation, editions, readiness, hosts }: AdminSu
       metrics: async () => ({ reply: metricsReply(prometheus ? () => telemetry.exposition() : null) }),
     },
     record: (deed, durable) => recordAdmin(trail, happeningOf(parts(), deed), durable),
+    canRecord: () => trail.healthy(),
     refused: (refusal) =>
       void recordRefusal(parts(), refusal).catch((fault: unknown) => {
         faulted('audit', fault);

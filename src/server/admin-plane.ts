@@ -61,6 +61,8 @@ export interface AdminPlanePorts {
   readonly answers: AdminAnswers<AdminRouteName>;
   /** Resolves once the trail has it, if `durable` on disk. Rejects with `AuditUnavailable`. */
   readonly record: (deed: AdminDeed, durable: boolean) => Promise<void>;
+  /** Whether the trail takes events now. */
+  readonly canRecord: () => boolean;
   /** Told of what was turned away: counted, and sampled into the trail. */
   readonly refused: (refusal: AdminRefusal) => void;
   /** Told of every denial, for the metrics. */
@@ -166,8 +168,12 @@ export class AdminPlane {
   }
 
   async #carryOut(name: AdminRouteName, asked: Asked, { trace }: Seen): Promise<Answered> {
-    const { answers, record, faulted } = this.#ports;
-    const { records }: AdminRoute = adminRoutes[name];
+    const { answers, record, canRecord, faulted } = this.#ports;
+    const { records, stops }: AdminRoute = adminRoutes[name];
+    // What cannot be recorded is not done; only a stop switch works whatever is broken.
+    if (records === 'durable' && stops === undefined && !canRecord()) {
+      return { reply: deny('audit_unavailable', 'This cannot be recorded now, so it was not done.') };
+    }
     let answered: Answered;
     try {
       answered = await answers[name](asked);

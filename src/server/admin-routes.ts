@@ -19,6 +19,8 @@ export interface AdminRoute {
    * of the trail before it is answered (whatever shows personal data apart from events); null, not at all.
    */
   readonly records: 'durable' | 'accepted' | null;
+  /** Stops something: it is done also where the trail cannot take it, and then answered as a fault. */
+  readonly stops?: true;
 }
 
 export const adminRoutes = {
@@ -31,9 +33,12 @@ export const adminRoutes = {
   'audit.erase': { method: 'DELETE', path: '/audit/tasks/{id}/payloads', roles: ['operator'], records: 'durable' },
   'task.list': { method: 'GET', path: '/tasks', roles: ['auditor', 'operator'], records: null },
   'task.show': { method: 'GET', path: '/tasks/{id}', roles: ['auditor', 'operator'], records: null },
-  'task.kill': { method: 'POST', path: '/tasks/{id}/kill', roles: ['operator'], records: 'durable' },
+  'task.kill': { method: 'POST', path: '/tasks/{id}/kill', roles: ['operator'], records: 'durable', stops: true },
   'suspension.list': { method: 'GET', path: '/suspensions', roles: ['operator'], records: null },
-  'suspension.suspend': { method: 'POST', path: '/suspensions', roles: ['operator'], records: 'durable' },
+  'suspension.suspend': {
+    ...{ method: 'POST', path: '/suspensions', roles: ['operator'] },
+    ...{ records: 'durable', stops: true },
+  },
   'suspension.resume': { method: 'POST', path: '/suspensions/resume', roles: ['operator'], records: 'durable' },
   'keys.list': { method: 'GET', path: '/keys', roles: ['operator'], records: null },
   'keys.rotate': { method: 'POST', path: '/keys/rotate', roles: ['operator'], records: 'durable' },

@@ -48,6 +48,7 @@ function planeOf(over: Partial<AdminPlanePorts> = {}) {
       happened.push(`record ${deed.operation} ${deed.status} ${durable ? 'durable' : 'accepted'}`);
       deeds.push(deed);
     },
+    canRecord: () => true,
     refused: (refusal) => void refusals.push(refusal),
     denied: () => undefined,
     problem: http.denial,
@@ -97,6 +98,24 @@ test('what cannot be recorded is not answered as done, and personal data is not 
     const { status, body } = await plane.answer(request(method, path));
     assert.deepEqual([status, JSON.parse(String(body)).code], [503, 'audit_unavailable']);
   }
+});
+
+test('while the trail takes nothing only what stops something is done', async () => {
+  const { plane, happened } = planeOf({ canRecord: () => false });
+  for (const [method, path] of [
+    ['DELETE', '/audit/tasks/a/payloads'],
+    ['POST', '/keys/rotate'],
+    ['POST', '/suspensions/resume'],
+  ] as const) {
+    const { status, body } = await plane.answer(request(method, path));
+    assert.deepEqual([status, JSON.parse(String(body)).code], [503, 'audit_unavailable'], path);
+  }
+  assert.deepEqual([...new Set(happened)], ['who']);
+  for (const path of ['/tasks/a/kill', '/suspensions']) await plane.answer(request('POST', path));
+  assert.deepEqual(
+    happened.filter((line) => line.startsWith('answer')),
+    ['answer task.kill', 'answer suspension.suspend'],
+  );
 });
 
 test('an answer that faults is recorded as wanted, and says which part is away', async () => {
