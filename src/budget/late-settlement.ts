@@ -3,7 +3,8 @@
  * wrong: settling is idempotent by id and the hold outlives every call, so trying again can only ever find the truth;
  * giving up is what would lose it. What is still waiting when the gate stops shows in the log, and in the trail.
  */
-import type { Clock, Timer } from '../clock.ts';
+import type { Clock } from '../clock.ts';
+import { RetryQueue } from '../store/retry-queue.ts';
 import { type Amounts, type Store, StoreUnavailable } from '../store/store.ts';
 import type { Log } from '../telemetry/log.ts';
 
@@ -20,12 +21,20 @@ export interface LateSettlementParts {
 
 export class LateSettlements implements AsyncDisposable {
   readonly #parts: LateSettlementParts;
-  readonly #waiting = new Map<string, Amounts>();
-  #timer: Timer | undefined;
-  #closed = false;
+  readonly #waiting: RetryQueue<Amounts>;
 
   constructor(parts: LateSettlementParts) {
+    const { store, clock, log } = parts;
     this.#parts = parts;
+    this.#waiting = new RetryQueue({
+      ...{ clock, atOnce, firstMs: retryMs, longestMs: retryMs },
+      attempt: (actual, id) =>
+        store.settle(id, actual).then(
+          () => true,
+          () => false,
+        ),
+      emptied: () => log('info', 'all settlements that waited for the store are made'),
+    });
   }
 
   /** How many settlements wait for the store. */
@@ -40,40 +49,14 @@ export class LateSettlements implements AsyncDisposable {
     } catch (fault) {
       if (!(fault instanceof StoreUnavailable) || this.#waiting.size >= waitingMax) throw fault;
       if (this.#waiting.size === 0) this.#parts.log('warn', 'the store is away; settlements wait for it');
-      this.#waiting.set(id, actual);
-      this.#arm();
+      this.#waiting.add(id, actual);
     }
   }
 
   /** One last try; what remains is logged with what it spent. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#closed = true;
-    this.#timer?.cancel();
-    await this.#retry();
-    for (const [id, actual] of this.#waiting)
+    await this.#waiting[Symbol.asyncDispose]();
+    for (const [id, actual] of this.#waiting.entries())
       this.#parts.log('error', 'a settlement was never made', { id, ...actual });
-  }
-
-  #arm(): void {
-    if (this.#timer !== undefined || this.#closed) return;
-    this.#timer = this.#parts.clock.after(retryMs, () => {
-      this.#timer = undefined;
-      void this.#retry().finally(() => {
-        if (this.#waiting.size > 0) this.#arm();
-      });
-    });
-  }
-
-  async #retry(): Promise<void> {
-    if (this.#waiting.size === 0) return;
-    while (this.#waiting.size > 0) {
-      const batch = [...this.#waiting].slice(0, atOnce);
-      const made = await Promise.allSettled(batch.map(([id, actual]) => this.#parts.store.settle(id, actual)));
-      for (const [index, { status }] of made.entries()) {
-        if (status === 'fulfilled') this.#waiting.delete((batch[index] as [string, Amounts])[0]);
-      }
-      if (made.some(({ status }) => status === 'rejected')) return;
-    }
-    this.#parts.log('info', 'all settlements that waited for the store are made');
   }
 }

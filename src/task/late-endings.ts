@@ -4,8 +4,9 @@
  * same; `endHistory` counts it once. What still waits when the gate stops is logged, and stands in the trail.
  */
 import type { TaskRecord, Thought, ThoughtMatch } from '../call.ts';
-import type { Clock, TaskId, Timer } from '../clock.ts';
+import type { Clock, TaskId } from '../clock.ts';
 import { deny, isDenial } from '../denial.ts';
+import { RetryQueue } from '../store/retry-queue.ts';
 import { StoreUnavailable } from '../store/store.ts';
 import type { Log } from '../telemetry/log.ts';
 import { type Ending, endHistory, endState } from './history.ts';
@@ -36,13 +37,16 @@ export interface LateEndingsParts {
 
 export class LateEndings implements AsyncDisposable {
   readonly #parts: LateEndingsParts;
-  readonly #waiting = new Map<string, CallEnding>();
-  #timer: Timer | undefined;
-  #retryMs = firstRetryMs;
-  #closed = false;
+  readonly #waiting: RetryQueue<CallEnding>;
 
   constructor(parts: LateEndingsParts) {
+    const { clock, log } = parts;
     this.#parts = parts;
+    this.#waiting = new RetryQueue({
+      ...{ clock, atOnce, firstMs: firstRetryMs, longestMs: longestRetryMs },
+      attempt: (ending) => this.#madeOrFaulty(ending),
+      emptied: () => log('info', 'all endings that waited for the store are made'),
+    });
   }
 
   /** How many endings wait for the store. */
@@ -63,43 +67,15 @@ export class LateEndings implements AsyncDisposable {
       return;
     }
     if (this.#waiting.size === 0) log('warn', 'endings of calls could not be written; they wait for the store');
-    this.#waiting.set(ending.callId, ending);
-    this.#arm();
+    this.#waiting.add(ending.callId, ending);
   }
 
   /** One last try; what remains is logged. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#closed = true;
-    this.#timer?.cancel();
-    await this.#retry();
-    for (const { taskId, callId } of this.#waiting.values()) {
+    await this.#waiting[Symbol.asyncDispose]();
+    for (const [callId, { taskId }] of this.#waiting.entries()) {
       this.#parts.log('error', 'a call stays pending in its task', { task: taskId, call: callId });
     }
-  }
-
-  #arm(): void {
-    if (this.#timer !== undefined || this.#closed) return;
-    this.#timer = this.#parts.clock.after(this.#retryMs, () => {
-      this.#timer = undefined;
-      void this.#retry().finally(() => {
-        if (this.#waiting.size > 0) this.#arm();
-      });
-    });
-  }
-
-  async #retry(): Promise<void> {
-    if (this.#waiting.size === 0) return;
-    while (this.#waiting.size > 0) {
-      const batch = [...this.#waiting.values()].slice(0, atOnce);
-      const made = await Promise.all(batch.map((ending) => this.#madeOrFaulty(ending)));
-      for (const [index, { callId }] of batch.entries()) if (made[index]) this.#waiting.delete(callId);
-      if (made.includes(false)) {
-        this.#retryMs = Math.min(2 * this.#retryMs, longestRetryMs);
-        return;
-      }
-    }
-    this.#retryMs = firstRetryMs;
-    this.#parts.log('info', 'all endings that waited for the store are made');
   }
 
   /** A fault is not tried again: it would come back for ever. */
