@@ -17,7 +17,7 @@ const pluralFolders = ['recognizers', 'credentials', 'sinks', 'dialects', 'backe
 
 /** Who may import whom: only a lower floor, and never a neighbour. */
 const floors: readonly (readonly string[])[] = [
-  ['call', 'payload', 'principal', 'outcome', 'toolset', 'stage', 'denial', 'clock'],
+  ['call', 'payload', 'principal', 'pattern', 'outcome', 'toolset', 'stage', 'denial', 'clock'],
   ['wire', 'store', 'telemetry'],
   rooms,
   ['settlement'],

@@ -3,6 +3,7 @@
  * condition on a claim that is not there fails; of a list, one member that fits is enough.
  */
 import type { Json, JsonObject } from '../call.ts';
+import { matches } from '../pattern.ts';
 import { claimAt, parseClaimSource } from './claim-path.ts';
 
 /** As in tollgate.yaml: exactly one of the three is set. */
@@ -38,24 +39,8 @@ export function readCondition(config: ConditionConfig): Condition {
   };
 }
 
-function fitOf({ equals, one_of, matches }: ConditionConfig): (value: Json) => boolean {
-  if (matches !== undefined) return (value) => typeof value === 'string' && isMatch(value, matches);
+function fitOf({ equals, one_of, matches: pattern }: ConditionConfig): (value: Json) => boolean {
+  if (pattern !== undefined) return (value) => typeof value === 'string' && matches(pattern, value);
   const wanted = new Set<Json>(one_of ?? (equals === undefined ? [] : [equals]));
   return (value) => wanted.has(value);
-}
-
-/** Whether `text` fits `pattern`, in which `*` stands for any characters, none included; time grows with the length. */
-export function isMatch(text: string, pattern: string): boolean {
-  const [head = '', ...rest] = pattern.split('*');
-  const tail = rest.pop();
-  if (tail === undefined) return text === head;
-  if (text.length < head.length + tail.length || !text.startsWith(head) || !text.endsWith(tail)) return false;
-  let from = head.length;
-  const until = text.length - tail.length;
-  for (const piece of rest) {
-    const at = text.indexOf(piece, from);
-    if (at === -1 || at + piece.length > until) return false;
-    from = at + piece.length;
-  }
-  return true;
 }

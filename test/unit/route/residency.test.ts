@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { matches, permittedTargets } from '../../../src/route/residency.ts';
+import { matches } from '../../../src/pattern.ts';
+import { permittedTargets } from '../../../src/route/residency.ts';
 import { RouteTable } from '../../../src/route/table.ts';
 import { goodRoutes, httpRow, httpTargetRow } from './config.ts';
 
