@@ -3,19 +3,11 @@
  * subject in its claim `tctx`. For token services of one's own, and gateways of another trust domain.
  */
 import Type from 'typebox';
-import { bearer } from './bearer.ts';
-import { behalfOf, behalfSchema, transactionContext } from './behalf.ts';
-import type { Credential, CredentialFault, CredentialPorts } from './credential.ts';
-import { checkClient } from './jwt-bearer.ts';
-import { requestToken } from './token-endpoint.ts';
-import {
-  checkTokenUrl,
-  identifierSchema,
-  scopeSchema,
-  secretSchema,
-  subjectSchema,
-  tokenUrlSchema,
-} from './token-url.ts';
+import { assertionMembers, createGrant } from './assertion-grant.ts';
+import type { Credential, CredentialPorts } from './credential.ts';
+import { identifierSchema, subjectSchema, tokenUrlSchema } from './token-url.ts';
+
+export { check, hosts } from './assertion-grant.ts';
 
 export const kind = 'token-exchange';
 
@@ -29,52 +21,20 @@ export const schema = Type.Object(
     kind: Type.Literal(kind),
     token_url: tokenUrlSchema('The token endpoint.'),
     subject: subjectSchema('`sub` of the assertion that is exchanged'),
-    assertion_audience: Type.Optional(identifierSchema('`aud` of the assertion; token_url if left out')),
-    tell: behalfSchema(
-      'What the assertion tells of the task, in its claim `tctx`; each difference is a token of its own',
-    ),
-    client_id: Type.Optional(
-      Type.String({ minLength: 1, maxLength: 255, description: 'Where the endpoint wants one' }),
-    ),
-    client_secret: Type.Optional(secretSchema('Sent with client_id by HTTP Basic, where the endpoint wants one')),
-    scope: Type.Optional(scopeSchema),
+    ...assertionMembers,
     audience: Type.Optional(identifierSchema('Logical name of the service the token is for (RFC 8693 §2.1)')),
     resource: Type.Optional(identifierSchema('URI of the service the token is for (RFC 8693 §2.1)')),
   },
   { additionalProperties: false, description: 'An access token in exchange for an assertion of the gate (RFC 8693)' },
 );
 
-type Config = Type.Static<typeof schema>;
-
-export function hosts(config: Config): string[] {
-  return [config.token_url];
-}
-
-export function check(config: Config): CredentialFault[] {
-  return [...checkTokenUrl('/token_url', config.token_url), ...checkClient(config)];
-}
-
-export function create(config: Config, ports: CredentialPorts): Credential {
-  const { token_url: url, subject, tell, client_id: id, client_secret: secret, scope, audience, resource } = config;
-  const client =
-    id === undefined || secret === undefined
-      ? ({ method: 'none' } as const)
-      : ({ method: 'client_secret_basic', id, secret } as const);
-  return bearer(
-    ports,
-    (behalf) => behalfOf(tell, behalf),
-    async (parts, signal) => {
-      const parameters = {
-        subject_token: await ports.assertion({
-          subject,
-          audience: config.assertion_audience ?? url,
-          claims: transactionContext(parts),
-        }),
-        subject_token_type: jwtTokenType,
-        requested_token_type: accessTokenType,
-        ...{ scope, audience, resource },
-      };
-      return requestToken(ports.send, { url, grantType: exchangeGrant, parameters, client }, signal);
-    },
-  );
+export function create(config: Type.Static<typeof schema>, ports: CredentialPorts): Credential {
+  return createGrant(config, ports, {
+    grantType: exchangeGrant,
+    parameters: (assertion) => ({
+      subject_token: assertion,
+      subject_token_type: jwtTokenType,
+      requested_token_type: accessTokenType,
+    }),
+  });
 }
