@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../clock.ts';
+import { parseJsonText } from '../wire/json.ts';
 import type { BundleTerms } from './bundle-terms.ts';
 import { BundleError } from './sources.ts';
 
@@ -62,10 +63,9 @@ export class BundleRecord {
       if ((fault as NodeJS.ErrnoException).code === 'ENOENT') return null;
       throw new BundleError(`the record of the last bundle cannot be read: ${(fault as Error).message}`);
     }
-    try {
-      const value: unknown = text.length > recordBytesMax ? null : JSON.parse(text);
-      if (isRecorded(value, this.#source)) return value;
-    } catch {}
+    const read = text.length > recordBytesMax ? null : parseJsonText(text);
+    const value: unknown = read !== null && 'value' in read ? read.value : null;
+    if (isRecorded(value, this.#source)) return value;
     throw new BundleError(`the record of the last bundle is damaged: see ${file}`);
   }
 

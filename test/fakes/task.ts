@@ -3,6 +3,7 @@ import type { Agent, Operation, Outcome, TaskRecord } from '../../src/call.ts';
 import type { TaskId } from '../../src/clock.ts';
 import { deny } from '../../src/denial.ts';
 import { unsentOutcome } from '../../src/outcome.ts';
+import type { NewTask } from '../../src/task/tasks.ts';
 
 export const fakeAgent: Agent = {
   id: 'coordinator',
@@ -12,6 +13,19 @@ export const fakeAgent: Agent = {
   claims: { sub: 'coordinator', tid: 'acme' },
   actors: [],
   verifiedAtMs: 0,
+};
+
+/** What a task is made from. */
+export const fakeWish: NewTask = {
+  agent: fakeAgent,
+  subject: null,
+  purpose: 'p',
+  tools: null,
+  labels: {},
+  parent: null,
+  ttlMs: 60_000,
+  budget: { tokens: 1, costMicroUsd: 1, calls: 1, seconds: 60 },
+  taint: [],
 };
 
 export function fakeOperation(name: string, over: Partial<Operation> = {}): Operation {

@@ -8,19 +8,9 @@ import { RunningCalls } from '../../../src/task/running.ts';
 import { Suspensions } from '../../../src/task/suspensions.ts';
 import { Tasks } from '../../../src/task/tasks.ts';
 import { ManualClock } from '../../fakes/clock.ts';
-import { fakeAgent } from '../../fakes/task.ts';
+import { fakeAgent, fakeWish } from '../../fakes/task.ts';
 
-const wanted = {
-  agent: fakeAgent,
-  subject: null,
-  purpose: 'p',
-  tools: null,
-  labels: {},
-  parent: null,
-  ttlMs: 600_000,
-  budget: { tokens: 1, costMicroUsd: 1, calls: 1, seconds: 60 },
-  taint: [],
-};
+const wanted = { ...fakeWish, ttlMs: 600_000 };
 
 async function world() {
   const clock = new ManualClock();

@@ -5,19 +5,7 @@ import { isDenial } from '../../../src/denial.ts';
 import { MemoryStore } from '../../../src/store/backends/memory.ts';
 import { type TaskPage, type TaskQuery, Tasks } from '../../../src/task/tasks.ts';
 import { ManualClock } from '../../fakes/clock.ts';
-import { fakeAgent } from '../../fakes/task.ts';
-
-const wanted = {
-  agent: fakeAgent,
-  subject: null,
-  purpose: 'p',
-  tools: null,
-  labels: {},
-  parent: null,
-  ttlMs: 60_000,
-  budget: { tokens: 1, costMicroUsd: 1, calls: 1, seconds: 60 },
-  taint: [],
-};
+import { fakeAgent, fakeWish } from '../../fakes/task.ts';
 
 async function world() {
   const clock = new ManualClock();
@@ -26,7 +14,7 @@ async function world() {
   const tasks = new Tasks({ store, clock });
   const made = async (over: Partial<TaskRecord['agent']> = {}): Promise<string> => {
     await clock.advance(1);
-    return (await tasks.create({ ...wanted, agent: { ...fakeAgent, ...over } })).id;
+    return (await tasks.create({ ...fakeWish, agent: { ...fakeAgent, ...over } })).id;
   };
   const page = async (query: TaskQuery): Promise<TaskPage> => {
     const found = await tasks.list(query);

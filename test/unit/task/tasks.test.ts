@@ -7,26 +7,14 @@ import { RunningCalls } from '../../../src/task/running.ts';
 import { SuspensionList } from '../../../src/task/suspended.ts';
 import { denyUnlessActive, stateOf, Tasks } from '../../../src/task/tasks.ts';
 import { ManualClock } from '../../fakes/clock.ts';
-import { fakeAgent, fakeTask } from '../../fakes/task.ts';
-
-const wanted = {
-  agent: fakeAgent,
-  subject: null,
-  purpose: 'p',
-  tools: null,
-  labels: {},
-  parent: null,
-  ttlMs: 60_000,
-  budget: { tokens: 1, costMicroUsd: 1, calls: 1, seconds: 60 },
-  taint: [],
-};
+import { fakeTask, fakeWish } from '../../fakes/task.ts';
 
 async function made(): Promise<{ clock: ManualClock; store: MemoryStore; tasks: Tasks; record: TaskRecord }> {
   const clock = new ManualClock();
   const store = new MemoryStore({ clock });
   await store.open();
   const tasks = new Tasks({ store, clock });
-  return { clock, store, tasks, record: await tasks.create(wanted) };
+  return { clock, store, tasks, record: await tasks.create(fakeWish) };
 }
 
 test('a task is found in its own tenant, by operators by its id alone, and nowhere else', async () => {
@@ -76,7 +64,7 @@ test('ending a task that has ended changes nothing', async () => {
 
 test('a sub-task lies in the tree of its parent and never outlives it', async () => {
   const { tasks, record } = await made();
-  const child = await tasks.create({ ...wanted, parent: record, ttlMs: 9_000_000 });
+  const child = await tasks.create({ ...fakeWish, parent: record, ttlMs: 9_000_000 });
   assert.deepEqual(child.ancestors, [
     { id: record.id, agent: 'coordinator', issuer: 'azure', purpose: 'p', budget: record.budget },
   ]);
