@@ -6,7 +6,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { faultLine } from '../src/config/load.ts';
 import { checkConfig } from '../src/main.ts';
-import type { Ran, Usage } from './messages.ts';
+import type { Decided, Ran, Usage } from './messages.ts';
 import { type Breakdown, breakdown, type CpuProfile } from './profile.ts';
 import { type Core, Program } from './programs.ts';
 import { configOf, type Row, type TaskShape } from './rows.ts';
@@ -150,6 +150,15 @@ export class Bench {
     const mainUs = plain.mainUs ?? 0;
     return { workload, mainUs, otherUs: (plain.cpuUs ?? 0) - mainUs, breakdown: breakdown(profile) };
   }
+}
+
+/** Of each part of a decision. */
+export const decisionFigures = { whole: 11, quick: 1 } as const;
+
+/** What one decision costs, by its parts: as the gate builds the input, and with all of it. */
+export async function decisionCosts(core: Core, figures: number): Promise<readonly Decided[]> {
+  await using program = await Program.start(core, 'decision.ts');
+  return await program.ask<Decided[]>({ figures });
 }
 
 const noCells = (): Measured['cells'] => ({ read: [], write: [], chat: [], stream: [] });

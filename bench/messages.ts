@@ -52,3 +52,20 @@ export interface Ran {
   /** What the first such answer said. */
   readonly sample: string;
 }
+
+/** What is asked of the program that decides: how many figures of each part. */
+export interface DecisionQuestion {
+  readonly figures: number;
+}
+
+/** Build the input, check and serialise it, evaluate, check the decision; and all of it, as the gate does it. */
+export type DecisionPart = 'build' | 'check' | 'wasm' | 'decision' | 'whole';
+
+export interface Decided {
+  /** Members of the input that no rule refers to, and that were not there. */
+  readonly leftOut: readonly string[];
+  /** Of the input as JSON. */
+  readonly bytes: number;
+  /** Processor time of one decision. */
+  readonly us: Readonly<Record<DecisionPart, readonly number[]>>;
+}

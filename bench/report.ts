@@ -1,6 +1,7 @@
 /** The page: one table of rows and workloads, what one caller feels, and where the microseconds go. */
 
 import type { Measured, Profiled } from './cells.ts';
+import type { Decided, DecisionPart } from './messages.ts';
 import { proxyRow } from './rows.ts';
 import { streamChunks, type WorkloadName, workloadNames, workloads } from './workloads.ts';
 
@@ -11,6 +12,8 @@ export interface Findings {
   readonly rounds: number;
   readonly tasksOpened: number;
   readonly connections: number;
+  /** Empty where it was not measured. */
+  readonly decisions: readonly Decided[];
 }
 
 /** Parts of a profile below this many microseconds in every column go together. */
@@ -124,7 +127,32 @@ function summary({ workload, mainUs, otherUs, breakdown }: Profiled): string {
   return `**${workloads[workload].title}**, ${whole(mainUs + otherUs)} µs: ${dearest}; other threads ${whole(otherUs)}.`;
 }
 
-export function document({ measured, profiles, facts, rounds, tasksOpened, connections }: Findings): string {
+const decisionParts: Readonly<Record<DecisionPart, string>> = {
+  build: 'build the input',
+  check: 'check and serialise it',
+  wasm: 'WASM',
+  decision: 'check the decision',
+  whole: '**all of it**, as the gate does it',
+};
+
+/** What one decision of the shipped policies costs: median, least and most of some figures. */
+export function decisionTable(decisions: readonly Decided[]): string {
+  const names = Object.keys(decisionParts) as DecisionPart[];
+  const cell = (us: readonly number[]) => {
+    const sorted = us.toSorted((one, other) => one - other);
+    const at = (share: number) => (sorted[Math.floor(share * (sorted.length - 1))] ?? 0).toFixed(1);
+    return `${at(0.5)} (${at(0)}–${at(1)})`;
+  };
+  const body = decisions.map(({ leftOut, bytes, us }) => [
+    leftOut.length === 0
+      ? `all of the input, ${whole(bytes)} bytes`
+      : `without ${leftOut.join(', ')}, ${whole(bytes)} bytes`,
+    ...names.map((name) => cell(us[name])),
+  ]);
+  return table(['µs a decision', ...names.map((name) => decisionParts[name])], body);
+}
+
+export function document({ measured, profiles, facts, rounds, tasksOpened, connections, decisions }: Findings): string {
   const parts = [
     '# What a call costs',
     'Written by `npm run bench` (`bench/`); do not edit, run it again. The numbers hold for one machine on one day, and only ratios travel.',
@@ -146,6 +174,17 @@ export function document({ measured, profiles, facts, rounds, tasksOpened, conne
     '## What one caller waits',
     'Two connections, so that nobody waits for a processor: milliseconds added to the way with nothing in between (its own line is absolute), median, and in brackets the 99th percentile of the whole.',
     latencies(measured),
+    ...(decisions.length === 0
+      ? []
+      : [
+          '## What a decision costs',
+          [
+            'The shipped policies on a read of a task with 20 calls behind it, without the gate around them: processor time of the thread, median of',
+            'eleven figures of 6,000 decisions each, in brackets the least and the most. The first line is what the gate does: members of the input that',
+            'no rule refers to are left out. The second is what it would cost to give a policy all of it.',
+          ].join('\n'),
+          decisionTable(decisions),
+        ]),
     ...(profiles.length === 0
       ? []
       : [

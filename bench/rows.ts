@@ -49,6 +49,8 @@ const slowRedis = (url: string) => ({ kind: 'redis', url, command_timeout_ms: 50
 
 export const proxyRow = 'proxy';
 export const governedRow = 'governed';
+/** Not a way for calls: one decision by itself. */
+export const decisionRow = 'decision';
 
 /** Redis is put in by its URL, once a server runs. */
 export function rows(redisUrl: string): readonly Row[] {

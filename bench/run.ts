@@ -13,6 +13,8 @@ import { ensurePackages } from '../scripts/bootstrap.js';
 import {
   Bench,
   type Cell,
+  decisionCosts,
+  decisionFigures,
   type Measured,
   type Profiled,
   quickLoad,
@@ -23,15 +25,15 @@ import {
 } from './cells.ts';
 import { machineFacts } from './machine.ts';
 import { onPath, Program, pinned, startRedis } from './programs.ts';
-import { document } from './report.ts';
-import { governedRow, type Row, rows } from './rows.ts';
+import { decisionTable, document } from './report.ts';
+import { decisionRow, governedRow, type Row, rows } from './rows.ts';
 import { type WorkloadName, workloadNames, workloads } from './workloads.ts';
 
 const usage = `usage: npm run bench -- [--quick] [--rounds N] [--rows id,id] [--out FILE] [--profiles DIR]
 
   --quick         one short round, under two minutes; writes nothing; fails only on a broken run
   --rounds N      rounds of the whole run, 5 if left out
-  --rows ids      only these rows; then nothing is written unless --out says where
+  --rows ids      only these rows; then nothing is written unless --out says where; decision is what one costs by itself
   --out FILE      docs/benchmarks.md if left out
   --profiles DIR  keeps the CPU profiles there
 `;
@@ -92,6 +94,12 @@ async function main(args: string[]): Promise<number> {
   const { quick } = options;
   const startMs = performance.now();
   await ensurePackages(import.meta.dirname);
+  const decides = options.only.length === 0 || options.only.includes(decisionRow);
+  const decisions = decides
+    ? await decisionCosts(quick ? 'any' : 'measured', quick ? decisionFigures.quick : decisionFigures.whole)
+    : [];
+  if (decides) say(decisionTable(decisions));
+  if (options.only.length > 0 && options.only.every((id) => id === decisionRow)) return 0;
   const directory = await mkdtemp(join(tmpdir(), 'tollgate-bench-'));
   await using opened = new AsyncDisposableStack();
   process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
@@ -155,6 +163,7 @@ async function main(args: string[]): Promise<number> {
     rounds: options.rounds,
     tasksOpened: bench.tasksOpened,
     connections: (quick ? quickLoad : wholeLoad).connections,
+    decisions,
   });
   if (options.out === undefined) process.stdout.write(text);
   else await writeFile(options.out, text);

@@ -58,7 +58,6 @@ export const notGivenYet: readonly DenialCode[] = [
   'approval_denied',
   'approval_expired',
   'outcome_unknown',
-  'precondition_failed',
   'task_paused',
   'tool_drifted',
 ];

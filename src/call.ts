@@ -3,159 +3,15 @@
  * other; what they share is a type of this page or of `payload.ts`. Everything here is read-only for whoever did not
  * make it. Units end the name: `Ms`, `Bytes`, `MicroUsd`. Money and tokens are integers.
  */
-import type { CallId, DecisionId, EventId, ReservationId, TaskId, ThoughtId } from './clock.ts';
+import type { CallId, DecisionId, EventId, ReservationId, ThoughtId } from './clock.ts';
 import type { Denial, DenialCode, Reason } from './denial.ts';
-import type {
-  Attempt,
-  CallKind,
-  Effect,
-  JsonObject,
-  ProposedCall,
-  Resolved,
-  Target,
-  Usage,
-  WireRequest,
-} from './payload.ts';
-import type { Agent, Caller, Shown, Subject } from './principal.ts';
+import type { Attempt, JsonObject, ProposedCall, Resolved, Target, Usage, WireRequest } from './payload.ts';
+import type { Caller, Shown } from './principal.ts';
+import type { TaskView, ThoughtMatch } from './task-record.ts';
 
 export type * from './payload.ts';
 export type * from './principal.ts';
-
-// ── Tasks ───────────────────────────────────────────────────────────────────────────────────────────────────────
-/** What a budget counts. `seconds` is the wall time a task has lived; it is spent by waiting, never reserved. */
-export interface Spending {
-  readonly tokens: number;
-  readonly costMicroUsd: number;
-  readonly calls: number;
-  readonly seconds: number;
-}
-
-export type TaskState = 'active' | 'paused' | 'completed' | 'killed' | 'expired';
-
-/** A call as the task remembers it. `facts` are the argument values that its operation says to remember. */
-export interface HistoryEntry {
-  readonly callId: CallId;
-  readonly kind: CallKind;
-  readonly operation: string;
-  readonly effect: Effect;
-  readonly state: 'pending' | 'done' | 'failed' | 'denied';
-  readonly code?: string;
-  readonly status?: number;
-  readonly atMs: number;
-  readonly costMicroUsd: number;
-  readonly target: string | null;
-  readonly facts: JsonObject;
-  /** Keyed digest of operation and canonical arguments; equal calls of a task have equal digests. */
-  readonly digest: string;
-}
-
-/** Totals of one operation over the whole task; `calls` and `sums` leave out denied calls, and count pending ones. */
-export interface OperationCount {
-  readonly calls: number;
-  readonly denied: number;
-  readonly failed: number;
-  readonly costMicroUsd: number;
-  readonly sums: Readonly<Record<string, number>>;
-}
-
-/** A tool call that a model proposed. `digest` is keyed like a history entry's, over the proposed arguments. */
-export interface Proposal {
-  readonly id: string;
-  readonly name: string;
-  readonly digest: string;
-  readonly usedBy?: CallId;
-}
-
-/** What a model said: `observed` in an answer that passed the gate, `reported` if only the agent says so. */
-export interface Thought {
-  readonly id: ThoughtId;
-  readonly callId: CallId | null;
-  readonly source: 'observed' | 'reported';
-  readonly atMs: number;
-  readonly proposals: readonly Proposal[];
-  /** The span of the model call it was said in, `{trace id}-{span id}`. */
-  readonly span?: string;
-}
-
-export interface ThoughtMatch {
-  readonly id: ThoughtId;
-  readonly source: 'observed' | 'reported';
-  readonly match: 'exact' | 'changed' | 'name' | 'none';
-  /** The model's id of the proposed tool call. */
-  readonly toolCallId: string | null;
-  /** As in `Thought`. */
-  readonly span?: string;
-}
-
-/** Calls to one destination that failed without a success between them. */
-export interface FailureRun {
-  readonly count: number;
-  readonly lastAtMs: number;
-}
-
-/** A task that another is part of, with the budget that both draw on. */
-export interface Ancestor {
-  readonly id: TaskId;
-  readonly agent: string;
-  /** The name of the agent's issuer: equal ids of two issuers are two agents. */
-  readonly issuer: string;
-  readonly purpose: string;
-  readonly budget: Spending;
-}
-
-/** One step of the route that a task keeps to: a call goes if some step of its plan lets it. */
-export interface PlanStep {
-  /** An operation, or `{route}.*`. */
-  readonly operation: string;
-  /** How many calls of `operation` the task may make, whatever their arguments; absent for any number. */
-  readonly atMost?: number;
-  /** Operations or `{route}.*`, of each of which one call must have been answered well before. */
-  readonly after?: readonly string[];
-  /** What arguments must be, by JSON pointer or dotted path. */
-  readonly where?: Readonly<Record<string, string | number | boolean>>;
-}
-
-/** One task as the store holds it. Written only by compare-and-set on its version. */
-export interface TaskRecord {
-  readonly id: TaskId;
-  readonly tenant: string;
-  readonly agent: Agent;
-  readonly subject: Subject | null;
-  readonly purpose: string;
-  /** Operations or `{route}.*`; null where every operation of the table may be asked for. */
-  readonly tools: readonly string[] | null;
-  readonly labels: JsonObject;
-  /** The route it keeps to; absent where it has none, and a plan without steps lets nothing through. */
-  readonly plan?: readonly PlanStep[];
-  /** The tasks this one is part of: its parent first, the root last. Empty for a task that nobody else's asked for. */
-  readonly ancestors: readonly Ancestor[];
-  readonly state: TaskState;
-  readonly createdAtMs: number;
-  readonly expiresAtMs: number;
-  readonly budget: Spending;
-  readonly taint: readonly string[];
-  /** Its first token belonged to a key: so does every other. Left out where any bearer may have them. */
-  readonly bound?: true;
-  /** Base64url secret of this task: keys its digests, so that a stored digest of a card number cannot be guessed. */
-  readonly digestKey: string;
-  readonly history: readonly HistoryEntry[];
-  readonly counts: Readonly<Record<string, OperationCount>>;
-  readonly thoughts: readonly Thought[];
-  readonly failuresInARow: number;
-  readonly failuresByRoute: Readonly<Record<string, FailureRun>>;
-  /** Tokens of this task that are good no more, though they have not expired. */
-  readonly revokedTokens?: readonly { readonly id: string; readonly expiresAtMs: number }[];
-  /** Calls that were pending when they fell off the history: their outcomes still go into the totals, once. */
-  readonly pendingBeyond?: readonly CallId[];
-}
-
-/** The task as this call found it, its own entry left out of history and counts. */
-export interface TaskView {
-  readonly record: TaskRecord;
-  readonly spent: Spending;
-  readonly reserved: Spending;
-  readonly remaining: Spending;
-}
+export type * from './task-record.ts';
 
 // ── Decisions ───────────────────────────────────────────────────────────────────────────────────────────────────
 /** Which findings an obligation is about; both members left out means all. `path` is a JSON pointer prefix. */
@@ -186,8 +42,14 @@ export interface Decision {
   readonly obligations: Obligations;
   readonly bundle: string;
   readonly revision: string;
+  /** Digest of those policies, whatever their revision is called; a task goes on with the ones it was opened under. */
+  readonly content?: string;
+  /** The revision in force, where it was asked beside the one that the task was opened under. */
+  readonly alsoBy?: string;
   /** What the policy saw; recorded (redacted) apart from the event, so that the decision can be replayed. */
   readonly input: JsonObject;
+  /** Members that are not in `input` because no rule refers to them, sorted. */
+  readonly leftOut?: readonly string[];
 }
 
 /** Personal data or a secret seen in a payload. `where` is a JSON pointer; the value itself is never kept. */
@@ -257,8 +119,8 @@ export interface ReachFact {
   readonly reached: true;
 }
 export interface ProposedFact {
-  /** JCS text of the whole payload as the agent sent it, kept before obligations and budgets may change it. */
-  readonly proposed: { readonly canonical: string };
+  /** JCS text of the whole payload as the agent sent it, and its arguments, before obligations and budgets change them. */
+  readonly proposed: { readonly canonical: string; readonly args?: JsonObject };
 }
 export interface EntryFact {
   readonly entry: {
@@ -268,7 +130,19 @@ export interface EntryFact {
     /** The task as it was when this call entered its history. */
     readonly task: TaskView;
     readonly facts: JsonObject;
+    /** What it counts towards beside its budgets. Absent for nothing. */
+    readonly caps?: readonly CallCap[];
   };
+}
+/** A counter of the store that a call takes one of. */
+export interface CallCap {
+  /** Of the tenant of the call. */
+  readonly key: string;
+  /** How many calls may be sent on it. */
+  readonly calls: number;
+  readonly ttlMs: number;
+  /** For the call that is one too many. */
+  readonly denial: Denial;
 }
 export interface FindingsFact {
   readonly inspection: { readonly findings: readonly Finding[] };

@@ -96,14 +96,17 @@ export async function startGate(options: StartOptions): Promise<Gate> {
 
   await using opened = new AsyncDisposableStack();
   const kindOf = (operation: string) => editions.current.parts.table.get(operation)?.kind;
-  const foundation = await openFoundation({ config, env, clock, log, kindOf }, opened);
+  const taintKeptMs = () => editions.current.parts.config.task.taint_seconds * 1000;
+  const policies = () => editions.current.parts.policy;
+  const foundation = await openFoundation({ config, env, clock, log, kindOf, taintKeptMs, policies }, opened);
   const { faulted, keyDirectory } = foundation;
   const editions = opened.use(new Editions(faulted));
-  const readiness = readinessOf(foundation, () => editions.current.parts.policy);
+  const readiness = readinessOf(foundation, policies);
   const underWay = () => editions.underWay;
   const build = (source: EditionSource, before?: Edition) =>
     openEdition({ foundation, source, before, readiness, underWay, alterRooms: options.alterRooms });
   editions.replace(await build({ loaded, table }));
+  await foundation.rollout.reports.open();
   // Only clouds that federate the gate need this key, and it takes a second to make: not on the way up.
   // A signer that has none for them is not asked before a cloud is.
   if (config.keys.source !== 'command') {

@@ -242,6 +242,8 @@ export interface Attempt {
   readonly latencyMs: number;
   /** Whether any byte of the request may have reached the target. */
   readonly sent: boolean;
+  /** How long the target asked to be left alone (`retry-after` in seconds, of a 429 or 503), in milliseconds. */
+  readonly retryAfterMs?: number;
   readonly span?: AttemptSpan;
 }
 

@@ -66,8 +66,8 @@ export interface Rooms {
   readonly remaining: (call: Underway) => Promise<Spending | undefined>;
   /** Registers a running call under its task, so that a kill finds it; gives the function that takes it out. */
   readonly running: (call: Admitted) => () => void;
-  readonly encodeDenial: (call: Pick<Underway, 'surface' | 'shown'>, denial: Denial, members: DenialMembers) => Reply;
-  readonly encodeDenialFrame: (surface: string, denial: Denial, members: DenialMembers) => Uint8Array;
+  readonly encodeDenial: (call: Underway, denial: Denial, members: DenialMembers) => Reply;
+  readonly encodeDenialFrame: (call: Underway, denial: Denial, members: DenialMembers) => Uint8Array;
   /** Headers that every answer to a call carries. */
   readonly headers: (call: Underway, remaining: Spending | undefined, overheadMs: number) => Record<string, string>;
 }
@@ -308,7 +308,7 @@ export class Pipeline {
       await settlement.end(denial);
     }
     if (denial === null || denial === flow.cut) yield* flow.held;
-    else yield this.#rooms.encodeDenialFrame(call.surface, denial, membersOf(call, denial));
+    else yield this.#rooms.encodeDenialFrame(call, denial, membersOf(call, denial));
   }
 
   async #refuse(settlement: Settlement, denial: Denial): Promise<Reply> {

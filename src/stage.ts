@@ -128,6 +128,10 @@ export async function climb<In extends object, Out extends In>(
       if (given instanceof Promise) {
         const facts = call;
         given = await within(climb.clock, climb.stageMs, given, (late) => takeBack(stage, facts, late, climb));
+      } else if (climb.clock.monotonicMs() - fromMs > climb.stageMs) {
+        // No timer can stop what never waits, such as an evaluation of a policy; its answer is too late all the same.
+        takeBack(stage, call, given, climb);
+        throw new Hung(`no answer within ${climb.stageMs} ms`);
       }
     } catch (fault) {
       climb.faulted(stage.name, fault);

@@ -17,13 +17,13 @@ const pluralFolders = ['recognizers', 'credentials', 'sinks', 'dialects', 'backe
 
 /** Who may import whom: only a lower floor, and never a neighbour. */
 const floors: readonly (readonly string[])[] = [
-  ['call', 'payload', 'principal', 'pattern', 'outcome', 'toolset', 'stage', 'denial', 'clock'],
+  ['call', 'payload', 'principal', 'task-record', 'pattern', 'outcome', 'toolset', 'stage', 'denial', 'clock'],
   ['wire', 'store', 'telemetry'],
   rooms,
   ['settlement'],
   ['flow'],
   ['pipeline'],
-  ['server', 'config', 'console'],
+  ['server', 'config'],
   ['assembly'], // what main.ts is made of; together they are the composition root
   ['main'],
   ['cli'],
@@ -42,14 +42,16 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   'ajv-formats': ['config', 'wire', 'policy'],
   canonicalize: ['wire'],
   fastify: ['server'],
+  htm: ['console'],
   ioredis: ['store'],
   oauth4webapi: ['upstream/credentials'],
   opossum: ['breaker'],
   pino: ['telemetry'],
+  preact: ['console'],
   'tar-stream': ['policy'],
   typebox: ['section', 'config', 'policy', 'route', 'wire', 'upstream/credentials'], // where something from outside is parsed
   undici: ['upstream'],
-  yaml: ['config'],
+  yaml: ['config', 'policy/lint'], // what people write, where faults are told by their line
 };
 
 /** Files besides clock.ts, main.ts and cli/ that may use timers: workers, which no Clock can be handed to. */
@@ -78,6 +80,8 @@ function read(...patterns: readonly string[]): readonly SourceFile[] {
 }
 
 const source = read('src/**/*.ts');
+/** What runs in browsers: a world of its own beside src. */
+const pages = read('console/*.ts');
 const tests = read('test/**/*.ts');
 
 function imports({ code }: SourceFile): readonly string[] {
@@ -156,7 +160,7 @@ describe('the house: who knows whom', () => {
   it('the packages of the lock file are the ones of the table, and each is used', () => {
     const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { dependencies: object };
     assert.deepEqual(Object.keys(dependencies).toSorted(), Object.keys(packages).toSorted());
-    const used = new Set(source.flatMap(imports));
+    const used = new Set([...source, ...pages].flatMap(imports));
     const unused = Object.keys(packages).filter(
       (name) => ![...used].some((path) => path === name || path.startsWith(`${name}/`)),
     );
@@ -200,7 +204,12 @@ describe('the house: what may be touched', () => {
 });
 
 describe('the house: files', () => {
-  const all = [...source, ...tests, ...read('scripts/*', 'bin/*', 'examples/**/*.{ts,js}', 'policies/**/*.rego')];
+  const all = [
+    ...source,
+    ...pages,
+    ...tests,
+    ...read('scripts/*', 'bin/*', 'examples/**/*.{ts,js}', 'policies/**/*.rego'),
+  ];
 
   it(`no file is longer than ${linesMax} lines`, () => {
     const lines = (text: string) => text.trimEnd().split('\n').length;
@@ -220,7 +229,7 @@ describe('the house: files', () => {
 
   it('every source file opens with what it is for', () => {
     none(
-      source.filter(({ text }) => !/^(?:#!.*\n)?(?:\/\*\*|\/\/)/.test(text)).map(({ path }) => path),
+      [...source, ...pages].filter(({ text }) => !/^(?:#!.*\n)?(?:\/\*\*|\/\/)/.test(text)).map(({ path }) => path),
       'one to four sentences',
     );
   });
@@ -245,7 +254,7 @@ describe('the house: files', () => {
   it('test/unit mirrors src', () => {
     const folders = new Set(globSync('test/unit/*', { cwd: root }).map((path) => basename(path)));
     const known = (name: string) =>
-      name === 'scripts' ||
+      ['scripts', 'console'].includes(name) ||
       existsSync(join(root, 'src', name)) ||
       existsSync(join(root, 'src', name.replace(/\.test\.ts$/, '.ts')));
     none(

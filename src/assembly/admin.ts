@@ -13,10 +13,13 @@ import { adminAudit } from '../server/admin-audit.ts';
 import { adminAuthzen } from '../server/admin-authzen.ts';
 import { adminKeys } from '../server/admin-keys.ts';
 import { type AdminDeed, AdminPlane, type AdminRefusal } from '../server/admin-plane.ts';
+import { adminPlayground } from '../server/admin-playground.ts';
+import { adminPolicy } from '../server/admin-policy.ts';
 import { adminSuspensions } from '../server/admin-suspensions.ts';
 import { adminTasks } from '../server/admin-tasks.ts';
 import { isToken, tokenHolder } from '../server/admin-token.ts';
 import { auditQueries } from '../server/audit-queries.ts';
+import { ConsolePages, type SignIn } from '../server/console.ts';
 import type { Readiness } from '../server/readiness.ts';
 import { stateOf } from '../task/tasks.ts';
 import { AdminRequests } from '../wire/admin-request.ts';
@@ -26,6 +29,8 @@ import { TaskRequests } from '../wire/task-request.ts';
 import { evaluate } from './authzen.ts';
 import type { Editions } from './editions.ts';
 import type { Foundation, Parts } from './parts.ts';
+import { playgroundOf } from './playground.ts';
+import { adminRolloutOf } from './rollout.ts';
 
 /** What the admin plane answers with, besides the foundation. */
 export interface AdminSurroundings {
@@ -48,6 +53,7 @@ export function adminPlaneOf({ foundation, editions, readiness, hosts }: AdminSu
     clock,
     hosts,
     readiness,
+    pages: new ConsolePages(() => signInOf(parts())),
     who: (shown) => who(parts(), shown),
     scrapeToken: prometheus ? (scrapeToken ?? null) : null,
     answers: {
@@ -74,6 +80,12 @@ export function adminPlaneOf({ foundation, editions, readiness, hosts }: AdminSu
         rotate: (purpose: KeyPurpose, options) => keyDirectory.rotate(purpose, options),
         requests,
       }),
+      ...adminPolicy({
+        ...adminRolloutOf(foundation.rollout, () => parts().policy),
+        canRecord: () => trail.healthy(),
+        requests,
+      }),
+      ...adminPlayground(playgroundOf(foundation, () => parts().policy)),
       ...adminAuthzen({
         requests: new AuthzenRequests(),
         evaluate: (evaluation) => evaluate(parts(), taskRequests, evaluation),
@@ -97,6 +109,13 @@ export function adminPlaneOf({ foundation, editions, readiness, hosts }: AdminSu
 function tellWhoComesIn({ people, log }: Parts): void {
   if (people === null) return;
   log('info', 'people sign in at the admin plane by OIDC; the token in data_dir/admin-token opens nothing');
+}
+
+/** What the console tells people to bring. */
+function signInOf({ config }: Parts): SignIn {
+  const { admin } = config;
+  if (admin === undefined) return { way: 'admin_token' };
+  return { way: 'oidc', issuer: admin.issuer, audience: admin.audience };
 }
 
 async function who({ people, adminToken }: Parts, { token }: ShownToken): Promise<Person | Denial> {

@@ -15,7 +15,7 @@ import { openTask } from '../task/open.ts';
 import { enterStage, taskStage } from '../task/stage.ts';
 import type { Tasks } from '../task/tasks.ts';
 import { startTrace } from '../telemetry/trace.ts';
-import { asBadRequest, type Evaluation } from '../wire/authzen-request.ts';
+import { asBadRequest, type Evaluation, readContext } from '../wire/authzen-request.ts';
 import { supposed } from '../wire/supposed.ts';
 import type { TaskRequests } from '../wire/task-request.ts';
 import type { Parts } from './parts.ts';
@@ -53,7 +53,7 @@ export async function evaluate(
     .rung(taskStage(stages))
     .rung(enterStage(stages))
     .rung(scanStage(inspector))
-    .rung(decideStage(policy, { gateway: place, clock }))
+    .rung(decideStage(policy, { gateway: place, clock, compare: false }))
     .rung(enforceStage());
   const arrival: Arrival = {
     ...{ id: newId(clock, 'call'), requestId: 'authzen', receivedAtMs: clock.nowMs(), startMs: clock.monotonicMs() },
@@ -73,8 +73,9 @@ async function taskOf(
   parts: Parts,
   requests: TaskRequests,
   tasks: Tasks,
-  { agent: asked, context }: Evaluation,
+  { agent: asked, context: said }: Evaluation,
 ): Promise<TaskRecord | Denial> {
+  const context = readContext(said);
   const { task_id: id, subject, ...wish } = context;
   if (id !== undefined) {
     if (Object.keys(context).length > 1) return unknown('/context', 'a task that is there has all else already');
@@ -95,8 +96,8 @@ async function taskOf(
   const vouched = verifiedSubject(subject);
   if (isDenial(vouched)) return vouched;
   const body = requests.taskOf({ ...wish, ...(subject === undefined || vouched !== null ? {} : { subject }) });
-  if (isDenial(body)) return asBadRequest(body);
-  const opening = openingOf(parts, accessOf(parts), async () => undefined);
+  if (isDenial(body)) return asBadRequest(body, '/context');
+  const opening = openingOf(parts, accessOf(parts), async () => undefined, false);
   const ticket = await openTask(
     {
       ...opening,

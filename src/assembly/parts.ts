@@ -24,25 +24,33 @@ import { TaskTokens } from '../identity/task-token.ts';
 import { TxnTokens } from '../identity/txn-token.ts';
 import type { WorkloadVerifier } from '../identity/workload.ts';
 import { Inspector } from '../inspection/scan.ts';
-import type { PolicyEngine } from '../policy/engine.ts';
+import { lintWorld, worldDigest } from '../policy/lint/world.ts';
+import type { Policies } from '../policy/policies.ts';
 import type { RouteTable } from '../route/table.ts';
 import { openAdminToken } from '../server/admin-token.ts';
 import { publicUrlOf } from '../server/section.ts';
 import { createStore } from '../store/backends/index.ts';
 import type { Store } from '../store/store.ts';
+import { AgentLoops } from '../task/agent-loops.ts';
+import { CarriedTaint } from '../task/carried.ts';
+import type { SealOf } from '../task/checkpoint.ts';
 import { LateEndings } from '../task/late-endings.ts';
 import { RunningCalls } from '../task/running.ts';
+import { loopLimitsOf } from '../task/section.ts';
 import type { TaskStages } from '../task/stage.ts';
 import { Suspensions } from '../task/suspensions.ts';
 import { Tasks } from '../task/tasks.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { allowedHost, Dialer } from '../upstream/dialer.ts';
+import { checkpointSealOf } from './checkpoints.ts';
 import { credentialsOriginOf, type OpenCredentials, openCredentials } from './credentials.ts';
 import { issuersOf, openIssuers } from './issuers.ts';
 import { openKeys } from './keys.ts';
 import type { Take } from './lease.ts';
-import { openPolicy } from './policy.ts';
+import { openPolicies } from './policy.ts';
+import { openPolicyReport, type PolicyReport, reportedOf } from './policy-report.ts';
+import { openRollout, type Rollout } from './rollout.ts';
 import { openTelemetry } from './telemetry.ts';
 
 /** What the foundation is made from. */
@@ -53,10 +61,14 @@ export interface Materials {
   readonly log: Log;
   /** The kind of an operation in the configuration that is in force. */
   readonly kindOf: (operation: string) => CallKind | undefined;
+  /** How long taint goes on into the next task of an agent, by the configuration that is in force. */
+  readonly taintKeptMs: () => number;
+  /** The policies of the configuration that is in force. */
+  readonly policies: () => Policies;
 }
 
 /** What stays as long as the gate is up, whatever becomes of its configuration. */
-export interface Foundation extends Omit<Materials, 'config' | 'kindOf'> {
+export interface Foundation extends Omit<Materials, 'config' | 'kindOf' | 'taintKeptMs'> {
   readonly publicUrl: string;
   readonly place: { readonly id: string; readonly cloud: string; readonly region: string };
   readonly faulted: (where: string, fault: unknown) => void;
@@ -71,11 +83,20 @@ export interface Foundation extends Omit<Materials, 'config' | 'kindOf'> {
   readonly trail: AuditTrail;
   readonly sampler: Sampler;
   readonly telemetry: Telemetry;
+  readonly rollout: Rollout;
+  /** Told whenever another bundle is in force, is refused, or a rollout goes on. */
+  readonly policyChanged: Set<() => void>;
   readonly running: RunningCalls;
   readonly suspensions: Suspensions;
   /** The last good keys of issuers, by where they come from: they outlive a change of the configuration. */
   readonly issuerKeys: Map<string, KnownKeys>;
   readonly tasks: Tasks;
+  /** What agents take into their next tasks. */
+  readonly carried: CarriedTaint;
+  /** What the tasks of one agent do over and over. */
+  readonly agentLoops: AgentLoops;
+  /** What checkpoints lie under in the store; null where this gateway may keep none. */
+  readonly checkpointSeal: SealOf | null;
   readonly possession: Possession;
   readonly taskTokens: TaskTokens;
   readonly txnTokens: TxnTokens;
@@ -86,7 +107,9 @@ export interface Foundation extends Omit<Materials, 'config' | 'kindOf'> {
 export interface Parts extends Foundation {
   readonly config: Config;
   readonly table: RouteTable;
-  readonly policy: PolicyEngine;
+  readonly policy: Policies;
+  /** OPA's decision log and status, where they are configured. */
+  readonly policyReport: PolicyReport;
   /** The way to targets. */
   readonly dialer: Dialer;
   readonly credentials: OpenCredentials;
@@ -103,7 +126,7 @@ export interface Parts extends Foundation {
 
 /** Opens every part of the foundation; what is open when one of them fails is closed by `opened`. */
 export async function openFoundation(materials: Materials, opened: AsyncDisposableStack): Promise<Foundation> {
-  const { config, env, clock, log, kindOf } = materials;
+  const { config, env, clock, log, kindOf, taintKeptMs, policies } = materials;
   const { gateway } = config;
   const dataDir = gateway.data_dir;
   const publicUrl = publicUrlOf(gateway);
@@ -125,7 +148,8 @@ export async function openFoundation(materials: Materials, opened: AsyncDisposab
   await trail.open();
   const sampler = new Sampler(clock, config.audit.refusals_per_second);
   opened.defer(() => recordRest(trail, sampler));
-  const tasks = new Tasks({ store, clock });
+  const carried = new CarriedTaint({ store, clock, keepMs: taintKeptMs });
+  const tasks = new Tasks({ store, clock, carried });
   const endings = opened.use(new LateEndings({ tasks, clock, log }));
   const suspensions = opened.use(new Suspensions({ store, clock, faulted }));
   await suspensions.open();
@@ -133,9 +157,14 @@ export async function openFoundation(materials: Materials, opened: AsyncDisposab
   const running = opened.use(new RunningCalls({ store, tasks, suspensions, clock, lostMs }));
   await running.open();
   const possession = new Possession({ store, clock, publicUrl });
+  const policyChanged = new Set<() => void>();
+  const ground = { store, clock, log, faulted, place, trail, telemetry, policyChanged };
+  const rollout = await openRollout(config.policy.rollout, policies, ground, opened);
   return {
     ...{ env, clock, log, publicUrl, place, faulted, adminToken, keys, keyDirectory, store, trail, sampler, running },
-    ...{ telemetry, settlements, endings, suspensions, tasks },
+    ...{ telemetry, settlements, endings, suspensions, tasks, carried, rollout, policies, policyChanged },
+    agentLoops: new AgentLoops({ store, clock }),
+    checkpointSeal: checkpointSealOf(config, clock),
     issuerKeys: new Map(),
     ...{ possession, federation },
     taskTokens: new TaskTokens({ keys: keyDirectory, possession, publicUrl, clock }),
@@ -158,10 +187,15 @@ export interface EditionSource {
  * follow from has not changed: connections stay warm, circuits stay open, keys stay cached. Rejects with BundleError.
  */
 export async function openParts(foundation: Foundation, source: EditionSource, take: Take): Promise<Parts> {
-  const { clock, log, tasks, suspensions, endings, balanceOf } = foundation;
+  const { clock, log, tasks, suspensions, endings, carried, balanceOf } = foundation;
   const { loaded, table } = source;
   const { config, directory } = loaded;
-  const policy = await take('policy', config.policy, () => openPolicy(config, directory, foundation));
+  const world = lintWorld(config, table.all());
+  const { rollout: _bounds, decision_logs: _log, status: _status, ...policyOrigin } = config.policy;
+  const policy = await take('policy', { ...policyOrigin, world: worldDigest(world) }, () =>
+    openPolicies(config, directory, world, foundation),
+  );
+  foundation.rollout.watch.configure(config.policy.rollout);
   const dialer = await take(
     'dialer',
     targetUrls(table),
@@ -175,12 +209,22 @@ export async function openParts(foundation: Foundation, source: EditionSource, t
   );
   const breakers = await take('breakers', config.breaker, () => new TargetBreakers({ config: config.breaker, clock }));
   const inspector = new Inspector(config.inspection);
-  const repeatsMax = config.task.loop.repeats;
+  const redact = (value: Json) => inspector.redactedCopy(value);
+  const policyReport = await take(
+    'policy_report',
+    [config.policy.decision_logs, config.policy.status, config.inspection],
+    () => openPolicyReport({ ...foundation, config: config.policy, redact, ...reportedOf(foundation.policies) }),
+  );
+  const { agentLoops } = foundation;
+  const loop = loopLimitsOf(config.task);
   return {
     ...foundation,
-    ...{ config, table, policy, dialer, credentials, breakers, inspector, workloads, subjects, people },
-    redact: (value) => inspector.redactedCopy(value),
-    stages: { tasks, suspensions, endings, balanceOf, clock, repeatsMax, historyMax: config.limits.history },
+    ...{ config, table, policy, dialer, credentials, breakers, inspector, policyReport, workloads, subjects, people },
+    redact,
+    stages: {
+      ...{ tasks, suspensions, endings, carried, agentLoops, balanceOf, clock, loop },
+      historyMax: config.limits.history,
+    },
   };
 }
 

@@ -2,7 +2,7 @@
 import type { Json, Operation, TaskRecord } from '../call.ts';
 import { deny, isDenial } from '../denial.ts';
 import type { Pipeline } from '../pipeline.ts';
-import type { PolicyEngine } from '../policy/engine.ts';
+import type { Policies } from '../policy/policies.ts';
 import { DataPlane } from '../server/data-plane.ts';
 import { Planes, type TlsOfPlanes } from '../server/planes.ts';
 import { Readiness } from '../server/readiness.ts';
@@ -11,7 +11,7 @@ import { startTrace } from '../telemetry/trace.ts';
 import { inToolset } from '../toolset.ts';
 import { http } from '../wire/dialects/http.ts';
 import { dialects } from '../wire/dialects/index.ts';
-import { modelsDocument } from '../wire/dialects/openai/models.ts';
+import { modelListOf } from '../wire/model-routes.ts';
 import { adminPlaneOf } from './admin.ts';
 import { documentsOf } from './documents.ts';
 import type { Editions } from './editions.ts';
@@ -44,11 +44,11 @@ export function dataPlaneOf(
     oauth,
     oauthLife,
     documents,
-    models: async (credential) => {
+    models: async (credential, surface) => {
       const own = await ownTask(access, credential, clock.nowMs());
       if (isDenial(own)) return own;
       const may = (one: Operation) => inToolset(own.record.tools, one) && inToolset(own.scope, one);
-      return modelsDocument(table.routes().filter(({ name }) => table.ofRoute(name).some(may)));
+      return modelListOf(surface, table, may);
     },
     readiness,
     challenge,
@@ -66,7 +66,7 @@ export function dataPlaneOf(
 }
 
 /** What `/readyz` asks; the policy is that of the edition in force. */
-export function readinessOf({ clock, store, trail, keys }: Foundation, policy: () => PolicyEngine): Readiness {
+export function readinessOf({ clock, store, trail, keys }: Foundation, policy: () => Policies): Readiness {
   const checks = {
     store: async () => {
       await store.ping();

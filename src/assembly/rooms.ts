@@ -29,7 +29,7 @@ import type { Inspector } from '../inspection/scan.ts';
 import { obeyStage, scanStage } from '../inspection/stage.ts';
 import { StreamInspection, unmetOnStream } from '../inspection/stream.ts';
 import type { Rooms } from '../pipeline.ts';
-import { decideAnswer, decideStage, denyAnswer, enforceStage } from '../policy/stage.ts';
+import { type DecideDeps, decideAnswer, decideStage, denyAnswer, enforceStage } from '../policy/stage.ts';
 import { permittedTargets } from '../route/residency.ts';
 import { routeStage } from '../route/stage.ts';
 import type { RouteTable } from '../route/table.ts';
@@ -61,10 +61,17 @@ export interface Footing {
   readonly tokens: Parameters<typeof identityStage>[0];
   readonly stages: TaskStages;
   readonly budgets: BudgetStageParts['store'];
+  /** Whether what is decided is compared with a candidate that is being rolled out. */
+  readonly compare: boolean;
+  /** Told of the decisions about calls that are made. */
+  readonly decided?: DecideDeps['decided'];
 }
 
 /** Everything that is judged of a call before it is written down, in its order. A trial climbs these very rungs. */
-export function judgementOf(parts: Parts, { tokens, stages, budgets }: Footing): Ladder<Arrival, Judged> {
+export function judgementOf(
+  parts: Parts,
+  { tokens, stages, budgets, compare, decided }: Footing,
+): Ladder<Arrival, Judged> {
   const { config, clock, table, policy, inspector, breakers } = parts;
   const { failures_in_a_row: failuresInARow, cool_down_seconds: coolDownSeconds } = config.task.loop;
   return Ladder.from<Arrival>()
@@ -75,7 +82,7 @@ export function judgementOf(parts: Parts, { tokens, stages, budgets }: Footing):
     .rung(proposalStage())
     .rung(enterStage(stages))
     .rung(scanStage(inspector))
-    .rung(decideStage(policy, { gateway: parts.place, clock }))
+    .rung(decideStage(policy, { gateway: parts.place, clock, compare, decided }))
     .rung(enforceStage())
     .rung(taintStage(stages))
     .rung(obeyStage(inspector))
@@ -98,14 +105,28 @@ function admissionOf(parts: Parts): Rooms['admission'] {
     reserve: (...reservation) => store.reserve(...reservation),
     settle: (id, actual) => settlements.settle(id, actual),
   };
-  return judgementOf(parts, { tokens: parts.taskTokens, stages: parts.stages, budgets }).rung(
-    intentStage(trail, { durability: config.audit.durability, redact }),
-  );
+  return judgementOf(parts, {
+    tokens: parts.taskTokens,
+    stages: parts.stages,
+    budgets,
+    compare: true,
+    decided: toReport(parts),
+  }).rung(intentStage(trail, { durability: config.audit.durability, redact }));
+}
+
+/** Hands decisions about calls to the decision log; undefined where there is none. */
+function toReport({ policyReport, clock }: Parts): DecideDeps['decided'] {
+  if (!policyReport.records) return undefined;
+  return ({ id: callId, trace, entry }, phase, decision, evalMs) => {
+    const { id: taskId, agent } = entry.task.record;
+    policyReport.record({ phase, decision, trace, callId, taskId, agentId: agent.id, atMs: clock.nowMs(), evalMs });
+  };
 }
 
 /** The rooms as the pipeline calls them. */
 export function roomsOf(parts: Parts): Rooms {
   const { clock, policy, inspector, stages, breakers, trail, redact, sampler } = parts;
+  const deciding: DecideDeps = { gateway: parts.place, clock, decided: toReport(parts) };
   const windowChars = parts.config.inspection.stream_window_chars;
   const upstream = new Upstream({
     dialer: parts.dialer,
@@ -129,11 +150,11 @@ export function roomsOf(parts: Parts): Rooms {
     },
     response: {
       inspect: (answer) => inspectAnswer(inspector, answer),
-      decide: (call, head, body, findings) => decideAnswer(policy, call, head, body, findings),
+      decide: (call, head, body, findings) => decideAnswer(policy, call, { head, body, findings }, deciding),
       obey: async (call, answer, findings, decision) => {
         const { record } = call.task;
         const refused = denyAnswer(decision) ?? obeyOnReturn(inspector, answer, findings, decision, record.digestKey);
-        return refused ?? (await taintTask(stages, record.tenant, record, decision.obligations.taint ?? []));
+        return refused ?? (await taintTask(stages, record, { taint: decision.obligations.taint ?? [] }));
       },
       flow: ({ task }, { obligations }) => {
         const { digestKey } = task.record;
@@ -145,7 +166,8 @@ export function roomsOf(parts: Parts): Rooms {
       budget: (call, outcome) =>
         settleBudget(parts.settlements, call, outcome.usage, outcome.target, deliveryOf(outcome)),
       task: (call, outcome) => settleTask(stages, call, outcome),
-      audit: (call, outcome) => recordOutcome(trail, call, outcome, { redact, sampler }),
+      audit: (call, outcome) =>
+        recordOutcome(trail, call, outcome, { redact, sampler, payloadBytes: parts.config.audit.payload_bytes }),
     },
     remaining: async ({ task }) => (task === undefined ? undefined : (await parts.balanceOf(task.record)).remaining),
     running: ({ task, resolved, caller, abort }) =>

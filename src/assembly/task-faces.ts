@@ -23,6 +23,7 @@ import type { Revocation } from '../task/token-life.ts';
 import { CheckRequests } from '../wire/check-request.ts';
 import { dialects } from '../wire/dialects/index.ts';
 import { TaskRequests } from '../wire/task-request.ts';
+import { checkpointRoutesOf } from './checkpoints.ts';
 import type { Parts } from './parts.ts';
 import { judgeOnTrial } from './trial.ts';
 
@@ -46,12 +47,28 @@ export function accessOf({ tasks, taskTokens, workloads, possession }: Parts): A
 
 type News = Parameters<typeof recordTask>[1];
 
+/** What opening a task works with; not `real` where one is only supposed, and its decision counts nowhere. */
 export function openingOf(
   parts: Parts,
   access: AccessPorts,
   record: (news: News) => Promise<void>,
+  real = true,
 ): OpeningPorts<TaskDecision> {
-  const { config, clock, policy, table, taskTokens, place, tasks, possession, suspensions, subjects } = parts;
+  const {
+    config,
+    clock,
+    policy,
+    policyReport,
+    table,
+    taskTokens,
+    place,
+    tasks,
+    possession,
+    suspensions,
+    subjects,
+    carried,
+    stages,
+  } = parts;
   const bindingOf = (issuer: string) => issuerBinding(config.issuers, issuer);
   return {
     tasks,
@@ -63,14 +80,27 @@ export function openingOf(
     bind: (shown, agent) => possession.bind(shown, bindingOf(agent.issuer)),
     bindingRequired: (issuer) => bindingOf(issuer) !== 'none',
     nowMs: () => clock.nowMs(),
-    decide: (wish, agent, subject, parent) => {
+    decide: async (wish, agent, subject, parent, taint) => {
+      await policy.prepare(parent ?? {});
       const above = parent === null ? null : ancestorOf(parent);
-      return policy.decideTask(taskInput({ ...wish, parent: above }, agent, subject, place, clock.nowMs()));
+      const input = taskInput({ ...wish, parent: above, taint }, agent, subject, place, clock.nowMs());
+      const principal = { issuer: agent.issuer, agent: agent.id, subject: subject?.id ?? null };
+      const startMs = clock.monotonicMs();
+      const decision = policy.decideTask(input, principal, real, parent);
+      if (real && policyReport.records) {
+        const [atMs, evalMs] = [clock.nowMs(), clock.monotonicMs() - startMs];
+        const unmade = { trace: null, callId: null, taskId: null };
+        policyReport.record({ phase: 'task', decision, ...unmade, agentId: agent.id, atMs, evalMs });
+      }
+      return decision;
     },
-    recordOpened: (task, decision, { wish, trace }) => {
+    denyTooMany: async (agent) => (real ? parts.agentLoops.deniesTask(agent, stages.loop.agent) : undefined),
+    carried: (agent) => carried.of(agent),
+    recordOpened: (task, decision, { wish, trace, carried: brought }) => {
       const { subject } = task;
       const whose = subject === null ? null : { id: subject.id, type: subject.type, assurance: subject.assurance };
-      const details = { ...wish, subject: whose } as unknown as Json;
+      const known = brought === undefined || brought.taint.length === 0 ? {} : { taint_carried: brought.taint };
+      const details = { ...wish, subject: whose, ...known } as unknown as Json;
       return record({ record: task, operation: 'task.create', decision, trace, status: 201, details });
     },
     recordDenied: (denial, agent, subject, decision, { trace }) =>
@@ -109,8 +139,9 @@ export function taskFacesOf(parts: Parts, access: AccessPorts, challenge: OauthL
     record: (task, calls, trace) =>
       record({ record: task, operation: 'task.check', status: 200, trace, details: { calls } as unknown as Json }),
   });
+  const checkpoints = checkpointRoutesOf(parts, access, opening);
   const tasks = new TaskRoutes<TaskDecision>({
-    ...{ requests, access, clock, balanceOf, opening, issue, checks },
+    ...{ requests, access, clock, balanceOf, opening, issue, checks, checkpoints },
     recordEnded: (task, by) => record({ record: task, operation: endingOf(task), status: 200, details: { by } }),
     recordThought: (task, id, text, proposals) =>
       recordReportedThought(trail, { id, text, proposals }, { record: task, redact }),

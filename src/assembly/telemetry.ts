@@ -12,6 +12,8 @@ import type { Post } from '../telemetry/otlp.ts';
 import { Telemetry } from '../telemetry/telemetry.ts';
 import { allowedHost, Dialer } from '../upstream/dialer.ts';
 import type { Parts } from './parts.ts';
+import { readingsOf } from './policy-report.ts';
+import { stageOf } from './rollout.ts';
 
 export interface TelemetryMaterials {
   readonly config: Config;
@@ -62,5 +64,7 @@ export function gaugesOf(trail: AuditTrail, current: () => Parts): Gauges {
     },
     auditQueueEvents: () => trail.waiting,
     policy: () => current().policy.active,
+    policyReports: () => readingsOf(current().policyReport.counts()),
+    rollout: () => stageOf(current().policy, current().rollout),
   };
 }

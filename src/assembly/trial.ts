@@ -12,10 +12,16 @@ import type { Parts } from './parts.ts';
 import { judgementOf } from './rooms.ts';
 
 /** The stages of the task room over a trial: what they write, only they see. */
-export function trialStages({ stages, clock }: Parts, store: TrialStore): TaskStages & { readonly tasks: Tasks } {
+export function trialStages(
+  { stages, agentLoops, clock }: Parts,
+  store: TrialStore,
+): TaskStages & { readonly tasks: Tasks } {
   return {
     ...stages,
     tasks: new Tasks({ store, clock }),
+    // What an agent would have read it has not.
+    carried: { keep: async () => undefined },
+    agentLoops: agentLoops.onTrial(),
     // A call that was never made has nothing to settle.
     endings: { settle: async () => undefined, later: () => undefined },
   };
@@ -29,6 +35,7 @@ export async function judgeOnTrial(parts: Parts, arrival: Arrival, caller: Calle
     tokens: { verify: async () => caller },
     stages: trialStages(parts, store),
     budgets: store,
+    compare: false,
   });
   const { call, denial } = await climb(ladder, arrival, { clock, stageMs: config.limits.stage_ms, faulted });
   const { asked } = store;

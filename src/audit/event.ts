@@ -27,6 +27,8 @@ export interface EventDecision {
   readonly obligations: JsonObject;
   readonly bundle: string | null;
   readonly revision: string | null;
+  /** The other revision that had a say, where there were two. */
+  readonly also_by?: string;
 }
 
 export interface EventSubject {

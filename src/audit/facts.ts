@@ -64,6 +64,7 @@ export function decisionOf(decision: Decision, more: readonly EventReason[] = []
     obligations: { ...decision.obligations } as unknown as JsonObject,
     bundle: decision.bundle,
     revision: decision.revision,
+    ...(decision.alsoBy === undefined ? {} : { also_by: decision.alsoBy }),
   };
 }
 
@@ -81,6 +82,7 @@ export function refusalOf(
     obligations: policy?.obligations ?? {},
     bundle: policy?.bundle ?? null,
     revision: policy?.revision ?? null,
+    ...(policy?.also_by === undefined ? {} : { also_by: policy.also_by }),
   };
 }
 

@@ -9,7 +9,6 @@ import type {
   Decision,
   IntentFact,
   Json,
-  JsonObject,
   OperationFact,
   Outcome,
   ProposedFact,
@@ -35,9 +34,10 @@ import {
   taskEvent,
   thoughtEvent,
 } from './facts.ts';
+import { type Kept, keptAnswer, keptCall, keptTask } from './kept-input.ts';
 import type { Sampler } from './sampler.ts';
 import type { AuditConfig } from './section.ts';
-import { type AppendOptions, type AuditTrail, AuditUnavailable } from './trail.ts';
+import { type AuditTrail, AuditUnavailable } from './trail.ts';
 
 /** What of a trail recording needs. */
 export type Recorder = Pick<AuditTrail, 'append'>;
@@ -45,45 +45,19 @@ export type Recorder = Pick<AuditTrail, 'append'>;
 /** A call that has passed every rung below this one. */
 type Intended = Omit<Admitted, 'intent'> & ProposedFact;
 
+const payloadBytesDefault = 65_536;
+
 const isText = (value: unknown): boolean => typeof value === 'string' && value !== '';
 
-/** Members of a policy input, by part, that somebody else than the gate wrote. */
-const fromOutside: Readonly<Record<string, readonly string[]>> = {
-  agent: ['claims'],
-  subject: ['id', 'claims'],
-  task: ['labels', 'plan'],
-  call: ['arguments', 'path', 'provenance', 'tools'],
-};
-
-/**
- * A policy input as it is kept: what agents, subjects and payloads put into it is redacted. The rest is the gate's own
- * (ids, times, counts), and looking through a whole history for personal data would cost more than the decision.
- */
-function redactedInput(input: JsonObject, redact: (value: Json) => Json): JsonObject {
-  const kept: Record<string, Json> = { ...input };
-  const within = (of: Json | undefined, names: readonly string[]): Json => {
-    const object = { ...(of as JsonObject) } as Record<string, Json>;
-    for (const name of names) if (object[name] !== undefined) object[name] = redact(object[name]);
-    return object;
-  };
-  for (const [part, names] of Object.entries(fromOutside)) {
-    if (kept[part] !== undefined && kept[part] !== null) kept[part] = within(kept[part], names);
-  }
-  const task = kept.task as JsonObject | undefined;
-  if (Array.isArray(task?.history)) {
-    kept.task = { ...task, history: task.history.map((entry: Json) => within(entry, ['facts'])) };
-  }
-  if (kept.response !== undefined) kept.response = redact(kept.response);
-  return kept;
-}
-
-/** Keeps the payload as the agent sent it, for the commitment to what was proposed. Faults end in `audit_unavailable`. */
+/** Keeps the payload as the agent sent it: for the commitment to it, and for what was decided on it. Faults end in `audit_unavailable`. */
 export function proposalStage(): Stage<Arrival & OperationFact, ProposedFact> {
   return {
     name: 'audit',
     fault: 'audit_unavailable',
     gives: { proposed: (value) => isText((value as { canonical?: unknown } | null)?.canonical) },
-    admit: ({ resolved }) => ({ proposed: { canonical: canonical(resolved.payload.document()) } }),
+    admit: ({ resolved: { payload } }) => ({
+      proposed: { canonical: canonical(payload.document()), args: payload.args },
+    }),
   };
 }
 
@@ -108,10 +82,7 @@ export function intentStage(trail: Recorder, settings: IntentSettings): Stage<In
     const { redact, durability } = settings;
     return trail.append(intentEvent(call), {
       durable: mustBeDurable(call, durability),
-      payloads: [
-        { kind: 'policy_input', value: redactedInput(call.decision.input, redact) },
-        { kind: 'arguments', value: redact(call.resolved.payload.args) },
-      ],
+      payloads: keptCall(call, redact),
     });
   };
   return {
@@ -140,6 +111,8 @@ export interface OutcomeSettings {
   readonly sampler: Sampler;
   /** Which price list the cost was reckoned by. */
   readonly priceVersion?: string | null;
+  /** `audit.payload_bytes`: the body of a longer answer is not kept. */
+  readonly payloadBytes?: number;
 }
 
 /**
@@ -159,14 +132,16 @@ export async function recordOutcome(
     await recordDenial(trail, call, denial, outcome, settings);
     return;
   }
-  const { thoughtId, text, proposals } = outcome;
-  const payloads: AppendOptions['payloads'] =
-    thoughtId === null && text !== '' ? [{ kind: 'answer', value: settings.redact(text) }] : [];
+  const { thoughtId, text, proposals, answerDecision } = outcome;
+  const { redact, payloadBytes = payloadBytesDefault } = settings;
+  const payloads: Kept[] = [];
+  if (thoughtId === null && text !== '') payloads.push({ kind: 'answer', value: redact(text) });
+  if (answerDecision !== null) payloads.push(keptAnswer(answerDecision, call, redact, payloadBytes));
   await trail.append(outcomeEvent(call, outcome, settings.priceVersion ?? null), { durable: false, payloads });
 
   const record = call.entry?.task.record ?? call.task?.record;
   if (thoughtId === null || record === undefined) return;
-  const value = settings.redact(thoughtDocument(text, proposals));
+  const value = redact(thoughtDocument(text, proposals));
   const thought = { id: thoughtId, source: 'observed' as const };
   await trail.append(thoughtEvent({ record, call }, thought), {
     durable: false,
@@ -208,12 +183,7 @@ async function recordDenial(
     if (!turn.record) return;
     more = counted(turn.skipped);
   }
-  const payloads: { kind: 'policy_input' | 'arguments'; value: Json }[] = [];
-  if (call.decision !== undefined)
-    payloads.push({ kind: 'policy_input', value: redactedInput(call.decision.input, settings.redact) });
-  if (call.resolved !== undefined && call.caller !== undefined) {
-    payloads.push({ kind: 'arguments', value: settings.redact(call.resolved.payload.args) });
-  }
+  const payloads = call.caller === undefined ? [] : keptCall(call, settings.redact);
   await trail.append(denialEvent(call, denial, outcome, more), { durable: false, payloads });
 }
 
@@ -243,9 +213,19 @@ export async function recordPolicy(
   await trail.append(policyEvent({ operation: 'policy.activate', accepted: true, ...active }), { durable: false });
 }
 
+/** Records a step that the gate itself took in the rollout of a candidate; on disk before it resolves. */
+export async function recordRollout(trail: Recorder, happening: Parameters<typeof policyEvent>[0]): Promise<void> {
+  await trail.append(policyEvent(happening), { durable: true });
+}
+
 /** A task the gate refused to make, or what happened to one that is there. */
 export type TaskNews =
-  | ({ readonly record: TaskRecord; readonly details?: Json } & TaskHappening)
+  | ({
+      readonly record: TaskRecord;
+      readonly details?: Json;
+      /** False for what may be lost with this process: nothing was changed. */
+      readonly durable?: false;
+    } & TaskHappening)
   | {
       readonly asked: {
         readonly agent: { readonly id: string; readonly issuer: string; readonly tenant: string };
@@ -265,9 +245,9 @@ export async function recordTask(trail: Recorder, news: TaskNews, redact: (value
     await trail.append(taskDenialEvent(news.asked, news.denial, news.decision), { durable: false });
     return;
   }
-  const payloads: { kind: 'policy_input' | 'arguments'; value: Json }[] = [];
-  if (news.decision !== undefined)
-    payloads.push({ kind: 'policy_input', value: redactedInput(news.decision.input, redact) });
+  const payloads: Kept[] = [];
+  if (news.decision !== undefined) payloads.push(keptTask(news.record, news.decision, redact));
   if (news.details !== undefined) payloads.push({ kind: 'arguments', value: redact(news.details) });
-  await trail.append(taskEvent(news.record, news), { durable: !isDenial(news.denial), payloads });
+  const durable = news.durable ?? !isDenial(news.denial);
+  await trail.append(taskEvent(news.record, news), { durable, payloads });
 }

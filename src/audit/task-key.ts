@@ -9,7 +9,7 @@ export const taskKeyBytes = 32;
 export const nonceBytes = 12;
 const tagBytes = 16;
 
-export const payloadKinds = ['policy_input', 'arguments', 'thought', 'answer'] as const;
+export const payloadKinds = ['policy_input', 'arguments', 'entry', 'thought', 'answer', 'answer_input'] as const;
 export type PayloadKind = (typeof payloadKinds)[number];
 
 /** A payload as it is handed to the trail: redacted already, within the bound, and marked if it was cut. */
@@ -27,7 +27,7 @@ function derive(taskKey: Uint8Array, use: 'commitment' | 'payload'): Buffer {
 
 /** Commits to a JCS text under the task's key; lower-case hex. */
 export function commitment(taskKey: Uint8Array, text: string): string {
-  return createHmac('sha256', derive(taskKey, 'commitment')).update(text, 'utf8').digest('hex');
+  return new TaskSeal(taskKey).commitment(text);
 }
 
 // Binds a ciphertext to its place, so that payloads cannot be exchanged between events.
@@ -35,17 +35,36 @@ function place(eventId: string, kind: PayloadKind): Buffer {
   return Buffer.from(`${eventId} ${kind}`);
 }
 
-/** Nonce, ciphertext and tag in one. A nonce serves once (NIST SP 800-38D §8). */
-export function sealPayload(
-  taskKey: Uint8Array,
-  nonce: Uint8Array,
-  eventId: string,
-  payload: { readonly kind: PayloadKind; readonly text: string },
-): Buffer {
-  const cipher = createCipheriv('aes-256-gcm', derive(taskKey, 'payload'), nonce);
-  cipher.setAAD(place(eventId, payload.kind));
-  const sealed = Buffer.concat([cipher.update(payload.text, 'utf8'), cipher.final()]);
-  return Buffer.concat([nonce, sealed, cipher.getAuthTag()]);
+/** A task's key at work for one event: what is derived of it is derived once, which is most of what it costs. */
+export class TaskSeal {
+  readonly #taskKey: Uint8Array;
+  readonly #derived = new Map<'commitment' | 'payload', Buffer>();
+
+  constructor(taskKey: Uint8Array) {
+    this.#taskKey = taskKey;
+  }
+
+  /** As `commitment`. */
+  commitment(text: string): string {
+    return createHmac('sha256', this.#key('commitment')).update(text, 'utf8').digest('hex');
+  }
+
+  /** Nonce, ciphertext and tag in one. A nonce serves once (NIST SP 800-38D §8). */
+  payload(nonce: Uint8Array, eventId: string, { kind, text }: Pick<Payload, 'kind' | 'text'>): Buffer {
+    const cipher = createCipheriv('aes-256-gcm', this.#key('payload'), nonce);
+    cipher.setAAD(place(eventId, kind));
+    const sealed = Buffer.concat([cipher.update(text, 'utf8'), cipher.final()]);
+    return Buffer.concat([nonce, sealed, cipher.getAuthTag()]);
+  }
+
+  #key(use: 'commitment' | 'payload'): Buffer {
+    let key = this.#derived.get(use);
+    if (key === undefined) {
+      key = derive(this.#taskKey, use);
+      this.#derived.set(use, key);
+    }
+    return key;
+  }
 }
 
 /** The text of a sealed payload. @throws Error if it was changed, or the key is not its own. */

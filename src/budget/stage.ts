@@ -4,6 +4,7 @@
  */
 import type {
   Arrival,
+  CallCap,
   DecisionFact,
   EntryFact,
   ModelAsk,
@@ -78,7 +79,8 @@ async function admit(parts: BudgetStageParts, call: Needs): Promise<ReservationF
   if (isDenial(allowed)) return allowed;
   let ask: ModelAsk | null = allowed;
   const levels = levelsOf(parts.config, record, nowMs);
-  const scopes = levels.map(({ scope }) => scope);
+  const caps = call.entry.caps ?? [];
+  const scopes = [...levels.map(({ scope }) => scope), ...caps.map(scopeOf)];
   for (let attempt = 1; ; attempt++) {
     const bound: UpperBound = upperBound(ask, targets);
     const needed = { tokens: bound.tokens, costMicroUsd: bound.costMicroUsd, calls: 1 };
@@ -93,6 +95,8 @@ async function admit(parts: BudgetStageParts, call: Needs): Promise<ReservationF
       return deny('store_unavailable', 'The call was given up before its budget was reserved.');
     }
 
+    const cap = caps[answer.scope - levels.length];
+    if (cap !== undefined) return cap.denial;
     const level = levels[answer.scope] as Level;
     const { dimension, balance } = answer;
     const fitting = ask === null || dimension === 'calls' ? 0 : longestAnswer(ask, targets, roomOf(level, balance));
@@ -131,6 +135,10 @@ function lower(payload: Needs['resolved']['payload'], ask: ModelAsk | null): Den
   if (ask === null || ask.maxTokens === null || ask.maxTokens === payload.model?.maxTokens) return undefined;
   payload.limitTokens(ask.maxTokens);
   return payload.validate();
+}
+
+function scopeOf({ key, calls, ttlMs }: CallCap): Scope {
+  return { key, limits: { calls }, ttlMs };
 }
 
 function roomOf({ scope }: Level, { spent, reserved }: Balance): Parameters<typeof longestAnswer>[2] {

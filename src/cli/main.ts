@@ -41,6 +41,11 @@ const commands: readonly Entry[] = [
     load: async () => (await import('./policy-suggest.ts')).policySuggest,
   },
   {
+    name: 'policy rollout',
+    summary: 'show and move the rollout of a candidate: canary, full, back',
+    load: async () => (await import('./policy-rollout.ts')).policyRollout,
+  },
+  {
     name: 'task ls',
     summary: 'list the tasks of a gate that is up',
     load: async () => (await import('./task-ls.ts')).taskLs,

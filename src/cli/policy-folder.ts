@@ -5,7 +5,10 @@ import { join, resolve } from 'node:path';
 import { findOpa } from '../../scripts/opa.js';
 import { systemClock } from '../clock.ts';
 import { faultLine, loadConfig } from '../config/load.ts';
+import { type LintWorld, lintWorld } from '../policy/lint/world.ts';
 import type { OpaAccess } from '../policy/proof/rego.ts';
+import { RouteTable } from '../route/table.ts';
+import { operationSources } from '../wire/dialects/index.ts';
 import { type Surroundings, Usage } from './command.ts';
 
 export const folderOptions = {
@@ -14,7 +17,7 @@ export const folderOptions = {
 } as const;
 
 export const folderHelp = `  --bundle DIR      the folder of Rego and data; without it the config's, else ./policies
-  --config F        a tollgate.yaml that names the folder`;
+  --config F        a tollgate.yaml that names the folder, and the operations and issuers that policies may name`;
 
 export const inputOptions = {
   inputs: { type: 'string', default: '1000' },
@@ -30,15 +33,33 @@ const seedMax = 2 ** 32 - 1;
 /** Absolute path of the policy folder. Throws `Usage` where it is none. */
 export async function bundleFolder(
   values: { readonly bundle?: string; readonly config?: string },
-  { env }: Surroundings,
+  surroundings: Surroundings,
 ): Promise<string> {
-  let folder = values.bundle;
-  if (folder === undefined && values.config !== undefined) {
-    const loaded = await loadConfig(values.config, env);
-    if ('faults' in loaded) throw new Error(loaded.faults.map(faultLine).join('\n'));
-    folder = resolve(loaded.directory, loaded.config.policy.bundle);
+  return (await bundleAndWorld(values, surroundings)).bundle;
+}
+
+/** The policy folder, and what the configuration names, where one is given. */
+export interface NamedFolder {
+  /** Absolute. */
+  readonly bundle: string;
+  readonly world: LintWorld | null;
+  readonly unknownOperations: 'refuse' | 'warn';
+}
+
+/** As `bundleFolder`, with what policies may name by the configuration. Throws for one with faults. */
+export async function bundleAndWorld(
+  values: { readonly bundle?: string; readonly config?: string },
+  { env }: Surroundings,
+): Promise<NamedFolder> {
+  if (values.config === undefined) {
+    return { bundle: await policyFolder(values.bundle ?? 'policies'), world: null, unknownOperations: 'refuse' };
   }
-  return policyFolder(folder ?? 'policies');
+  const loaded = await loadConfig(values.config, env);
+  if ('faults' in loaded) throw new Error(loaded.faults.map(faultLine).join('\n'));
+  const { config, directory, openapi } = loaded;
+  const bundle = await policyFolder(values.bundle ?? resolve(directory, config.policy.bundle));
+  const table = RouteTable.build({ routes: config.routes, sources: operationSources, openapi });
+  return { bundle, world: lintWorld(config, table.all()), unknownOperations: config.policy.unknown_operations };
 }
 
 /** `path`, absolute. Throws `Usage` where it is no folder: a compiled bundle has nothing to prove it against. */

@@ -1,6 +1,6 @@
 /** `tollgate policy replay`: what a bundle would have decided otherwise, over the calls that really were made. */
 import { parseArgs } from 'node:util';
-import { recordedPages } from '../audit/recorded.ts';
+import { RecordedTrail } from '../audit/recorded.ts';
 import { Replay, type ReplayReport } from '../policy/replay/replay.ts';
 import { type Command, Usage } from './command.ts';
 import { namedTrail, openCandidate, sinceMs, trailHelp, trailOptions } from './policy-trail.ts';
@@ -9,10 +9,11 @@ import { cell, table } from './table.ts';
 export const policyReplay: Command = {
   help: `usage: tollgate policy replay --bundle NEW [--since 7d] (--config F | --data-dir D) [--json] [--fail-on-change]
 
-Decides every call and every opened task of the trail again with NEW, a folder of policies or a compiled .tar.gz, and
-prints what would have changed, by rule, agent and operation, with up to three examples each; and what is uncertain.
-Nothing is written, and nothing is put in force. Replaying the policies that are in force must change nothing.
-Inputs of answers, and of tasks that were refused, are not kept, nor what a task was granted: of these it says nothing.
+Decides every call, every answer and every opened task of the trail again with NEW, a folder of policies or a compiled
+.tar.gz, and prints what would have changed, by rule, agent and operation, with up to three examples each; and what is
+uncertain. What an input was built without, because the policies then did not refer to it, is put back out of the rest
+of the trail. Nothing is written, and nothing is put in force. Replaying the policies in force must change nothing.
+Inputs of tasks that were refused are not kept, and what a task was granted is not compared.
 
   --bundle NEW      the policies to try
   --since SPAN      how far back: 30m, 8h, 7d (the default)
@@ -28,8 +29,10 @@ Exit 0 it was replayed, 1 NEW or the trail cannot be used (or with --fail-on-cha
     const span = values.since ?? '7d';
     const fromMs = sinceMs(span);
     const { dataDir } = await namedTrail(values, surroundings);
-    const replay = new Replay(await openCandidate(values.bundle, surroundings));
-    for (const page of recordedPages({ dataDir, fromMs, types: ['intent', 'denial', 'task'] })) {
+    const candidate = await openCandidate(values.bundle, surroundings);
+    using trail = new RecordedTrail(dataDir);
+    const replay = new Replay(candidate, trail);
+    for (const page of trail.pages({ fromMs, types: ['intent', 'outcome', 'denial', 'task'] })) {
       for (const decision of page) replay.add(decision);
     }
     const report = replay.report();
@@ -51,15 +54,17 @@ const changeTexts: Readonly<Record<string, string>> = {
 };
 
 function textOf(bundle: string, span: string, report: ReplayReport): string {
-  const { decided_calls: calls, decided_tasks: tasks, changed, groups } = report;
+  const { decided_calls: calls, decided_answers: answers, decided_tasks: tasks, changed, groups } = report;
+  const counted = `${calls} calls, ${answers} answers and ${tasks} tasks decided again`;
   const lines = [
-    `${bundle}, revision ${cell(report.revision)}, over the last ${span}: ${calls} calls and ${tasks} tasks decided again`,
+    `${bundle}, revision ${cell(report.revision)}, over the last ${span}: ${counted}`,
     changed === 0 ? 'nothing changes' : `${changed} would change`,
   ];
+  if (report.rebuilt > 0) lines.push(`${report.rebuilt} were decided on inputs with parts put back from the trail`);
   if (changed > 0) {
     const rows = groups.map((group) => [
       group.count,
-      changeTexts[group.change] ?? group.change,
+      `${group.phase === 'response' ? 'answer ' : ''}${changeTexts[group.change] ?? group.change}`,
       group.rules.join(', '),
       group.agent,
       group.operation,
@@ -94,6 +99,12 @@ function uncertainties({ uncertain, changed_on_redacted: onRedacted, same_revisi
   line(uncertain.erased, 'have an input that was erased');
   line(uncertain.cut, 'have an input that was cut at audit.payload_bytes');
   line(uncertain.unreadable, 'have an input that was changed: run tollgate audit verify');
+  const parts = Object.entries(uncertain.left_out).map(([part, count]) => `${part} of ${count}`);
+  line(
+    uncertain.left_out_decisions,
+    `were decided without what NEW refers to, and the trail does not tell it: ${parts.join(', ')}`,
+  );
+  line(uncertain.answers_not_recorded, 'answers are not kept: erased, or from before they were');
   line(uncertain.decision_unknown, 'ended before their decision was enforced');
   const problems = uncertain.problems.map(({ problem }) => cell(problem)).join('; ');
   line(uncertain.other_shape, `have an input of another version: ${problems}`);

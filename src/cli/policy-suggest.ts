@@ -1,12 +1,12 @@
 /** `tollgate policy suggest`: the least toolset that a purpose used, as a block of YAML to read and to cut. */
 import { parseArgs } from 'node:util';
-import { recordedPages } from '../audit/recorded.ts';
-import type { JsonObject } from '../call.ts';
+import { RecordedTrail } from '../audit/recorded.ts';
+import type { Json, JsonObject } from '../call.ts';
 import type { Config } from '../config/schema.ts';
 import { ShapeCheck } from '../policy/check.ts';
 import { suggest } from '../policy/replay/suggestion.ts';
 import { yamlOf } from '../policy/replay/suggestion-yaml.ts';
-import { Usage as PurposeUsage } from '../policy/replay/usage.ts';
+import { Usage as PurposeUsage, unlookedAt } from '../policy/replay/usage.ts';
 import { type Command, type Surroundings, Usage } from './command.ts';
 import { namedTrail, openCandidate, sinceMs, trailHelp, trailOptions } from './policy-trail.ts';
 
@@ -33,8 +33,10 @@ Exit 0 proposed, 1 too little to say anything, 2 usage.`,
     const fromMs = sinceMs(span);
     const { dataDir, config } = await namedTrail(values, surroundings);
     const check = new ShapeCheck();
-    const usage = new PurposeUsage(values.purpose, (input) => 'bytes' in check.input('call', input));
-    for (const page of recordedPages({ dataDir, fromMs, types: ['intent', 'outcome', 'denial'] })) {
+    using trail = new RecordedTrail(dataDir);
+    const fits = (input: Json) => 'bytes' in check.input('call', input, unlookedAt);
+    const usage = new PurposeUsage(values.purpose, fits, trail);
+    for (const page of trail.pages({ fromMs, types: ['intent', 'outcome', 'denial'] })) {
       for (const { event, input } of page) usage.add(event, input);
     }
     const purposes = await purposesOf(values.bundle ?? localBundle(config), surroundings);

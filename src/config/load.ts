@@ -18,11 +18,11 @@ import { checkStore } from '../store/section.ts';
 import { checkTask } from '../task/section.ts';
 import { checkTelemetry } from '../telemetry/section.ts';
 import { checkCredentials, type TlsIdentity } from '../upstream/section.ts';
+import { schemaFaults } from '../wire/schema-faults.ts';
 import { checkAssertionAudiences } from './assertion-audiences.ts';
 import { checkBindings } from './bindings.ts';
 import { absoluteCredentials, readIdentities } from './credential-files.ts';
 import { type ConfigFault, parseConfig, type Surroundings } from './document.ts';
-import { schemaFaults } from './faults.ts';
 import { type Config, configSchema } from './schema.ts';
 import { absoluteTls, readTls, type TlsOfConfig } from './tls-files.ts';
 
@@ -130,14 +130,18 @@ function withAbsolutePaths(config: Config, directory: string): Config {
     ...config,
     gateway: { ...absoluteTls(config.gateway, absolute), data_dir: absolute(config.gateway.data_dir) },
     keys: absoluteCommand(config.keys, directory),
-    policy: isServed(config.policy.bundle)
-      ? config.policy
-      : { ...config.policy, bundle: absolute(config.policy.bundle) },
+    policy: absolutePolicy(config.policy, absolute),
     credentials: absoluteCredentials(config.credentials, absolute),
     routes: config.routes.map((route) =>
       route.kind === 'http' ? { ...route, openapi: absolute(route.openapi) } : route,
     ),
   };
+}
+
+function absolutePolicy(policy: Config['policy'], absolute: (path: string) => string): Config['policy'] {
+  const placed = (source: string) => (isServed(source) ? source : absolute(source));
+  const { bundle, shadow } = policy;
+  return { ...policy, bundle: placed(bundle), ...(shadow === undefined ? {} : { shadow: placed(shadow) }) };
 }
 
 /** A program that is a path is one from the file, like every path; a bare name is looked for in PATH. */

@@ -1,6 +1,6 @@
 /**
- * What `keys.secret` is good for: sealing private keys that lie in the shared store (AES-256-GCM), and marking what a
- * gateway publishes there (HMAC-SHA-256). Each has a key of its own, derived by HKDF (RFC 5869), so that neither gives
+ * What `keys.secret` is good for: sealing private keys and checkpoints that lie in the shared store (AES-256-GCM), and
+ * marking what a gateway publishes there (HMAC-SHA-256). Each has a key of its own, derived by HKDF (RFC 5869), so that neither gives
  * away anything of the other.
  */
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
@@ -20,8 +20,9 @@ export class KeySeal {
   readonly #key: Buffer;
   readonly #clock: Clock;
 
-  constructor(secret: string, clock: Clock) {
-    this.#key = derive(secret, 'keys at rest in the store');
+  /** `use` says what is sealed: each has a key of its own, and none opens what another has closed. */
+  constructor(secret: string, clock: Clock, use = 'keys at rest in the store') {
+    this.#key = derive(secret, use);
     this.#clock = clock;
   }
 

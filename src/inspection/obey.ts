@@ -26,7 +26,7 @@ const actions = ['none', 'mask', 'hash', 'redact', 'block'] as const;
 export type Action = (typeof actions)[number];
 
 /** Types whose leak gives power rather than knowledge; all others are personal data. */
-const secretTypes: ReadonlySet<string> = new Set(['api_key', 'private_key', 'jwt']);
+export const secretTypes: ReadonlySet<string> = new Set(['api_key', 'private_key', 'jwt']);
 
 /** Places named in one denial; a payload may have thousands. */
 const reasonsMax = 20;

@@ -9,6 +9,8 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Clock } from '../clock.ts';
 import { runOpa } from './opa.ts';
+import { unusedInput } from './references.ts';
+import { logEntrypoints } from './report/log-policy.ts';
 import { BundleError, digest, type SourceFile, sourcesDigest } from './sources.ts';
 
 /** The built-ins that OPA's WASM has; without it OPA compiles calls that throw when they run. */
@@ -17,7 +19,7 @@ export const capabilitiesFile = fileURLToPath(new URL('../../policies/capabiliti
 const compilerTextCharsMax = 16_384;
 const bundlesKept = 16;
 /** Part of every cache key: raise it when the way bundles are built changes. */
-const buildRecipe = '1';
+const buildRecipe = '3';
 const requiredPackages = ['tollgate.task', 'tollgate.call'] as const;
 const optionalPackages = ['tollgate.response'] as const;
 
@@ -54,7 +56,18 @@ export function entrypointsOf(files: readonly SourceFile[]): string[] {
   const missing = requiredPackages.filter((name) => !packages.has(name));
   if (missing.length > 0) throw new BundleError(`the bundle has no package ${missing.join(' and no package ')}`);
   const present = [...requiredPackages, ...optionalPackages.filter((name) => packages.has(name))];
-  return present.map((name) => `${name.replaceAll('.', '/')}/decision`);
+  return [...present.map((name) => `${name.replaceAll('.', '/')}/decision`), ...logRulesOf(files)];
+}
+
+/** Entry points of the package that says what of a decision is reported; each only where its rule is. */
+function logRulesOf(files: readonly SourceFile[]): string[] {
+  const sources = files.filter((file) => packagesOf([file]).has('system.log'));
+  return Object.entries(logEntrypoints)
+    .filter(([rule]) => {
+      const head = new RegExp(`^(?:default[ \\t]+)?${rule}\\b`, 'm');
+      return sources.some(({ content }) => head.test(content.toString('utf8')));
+    })
+    .map(([, entrypoint]) => entrypoint);
 }
 
 /** Which compiler it is, without running it. */
@@ -92,6 +105,9 @@ export async function buildBundle(options: BuildOptions): Promise<Built> {
   try {
     await writeSources(join(work, 'sources'), options.files);
     const output = join(work, 'bundle.tar.gz');
+    const { clock, signal } = options;
+    const unused = await unusedInput({ opa, folder: join(work, 'sources'), entrypoints, clock, signal });
+    await noteUnused(join(work, 'sources', '.manifest'), unused);
     await compile(opa, join(work, 'sources'), output, entrypoints, options);
     // Renamed when whole, so that a crash never leaves half a bundle under a name that is trusted.
     await rename(output, file);
@@ -108,10 +124,35 @@ export async function writeSources(folder: string, files: readonly SourceFile[])
     await mkdir(dirname(join(folder, path)), { recursive: true });
     await writeFile(join(folder, path), content);
   }
-  // Without roots a bundle claims everything; what the gate asks for lies under one.
+  // Without roots a bundle claims everything; what the gate asks for lies under these.
   if (!files.some(({ path }) => path === '.manifest')) {
-    await writeFile(join(folder, '.manifest'), JSON.stringify({ roots: ['tollgate'] }));
+    const roots = packagesOf(files).has('system.log') ? ['tollgate', 'system/log'] : ['tollgate'];
+    await writeFile(join(folder, '.manifest'), JSON.stringify({ roots }));
   }
+}
+
+/**
+ * Notes in the manifest what of the input no rule uses, over whatever stood there: only what was looked up in these very
+ * sources may be left out. A manifest that is none is left to OPA to refuse.
+ */
+async function noteUnused(file: string, unused: readonly string[]): Promise<void> {
+  let manifest: unknown;
+  try {
+    manifest = JSON.parse(await readFile(file, 'utf8'));
+  } catch {
+    return;
+  }
+  if (!isObject(manifest)) return;
+  const { metadata = {} } = manifest;
+  const own = isObject(metadata) ? (metadata.tollgate ?? {}) : null;
+  // What is written wrongly there is refused when the bundle is read.
+  if (!isObject(metadata) || !isObject(own)) return;
+  const noted = { ...manifest, metadata: { ...metadata, tollgate: { ...own, unused_input: unused } } };
+  await writeFile(file, JSON.stringify(noted));
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 async function compile(

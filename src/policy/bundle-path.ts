@@ -1,7 +1,8 @@
 /**
  * Bundles on this machine: a folder of sources that the gate compiles, or a file that somebody else made. Both are
  * looked at each second, and a change is taken when it has stood still from one look to the next, so that no half-saved
- * set is compiled. A folder cannot be signed: whoever can write to it would be believed.
+ * set is compiled. A folder cannot be signed: whoever can write to it would be believed. What compiles and is wrong all
+ * the same (see lint/) is refused with file and line.
  */
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
@@ -11,12 +12,13 @@ import { buildBundle } from './build.ts';
 import { packedBundle } from './bundle.ts';
 import type { BundleOrigin, Candidate } from './bundle-origin.ts';
 import { readAside } from './bundle-reader.ts';
+import { type LintSettings, passDataLint, passLint } from './lint/linted.ts';
 import type { SigningKey } from './signing-key.ts';
 import { BundleError, fingerprint, readSources } from './sources.ts';
 
 const pollMs = 1_000;
 
-export interface PathOptions {
+export interface PathOptions extends LintSettings {
   /** Absolute. */
   readonly path: string;
   readonly keys: readonly SigningKey[];
@@ -72,13 +74,17 @@ export class BundlePath implements BundleOrigin {
     if (!(await stat(path)).isDirectory()) {
       const packed = await packedBundle(path);
       const content = createHash('sha256').update(packed).digest('hex');
-      return { bundle: await readAside(packed, { keys, signal }), content, ...none };
+      const bundle = await readAside(packed, { keys, signal });
+      passDataLint(bundle.purposes, this.#options);
+      return { bundle, content, ...none };
     }
     if (keys.length > 0)
       throw new BundleError('a folder cannot be signed, and policy.signing_keys asks for a signature');
     const files = await readSources(path);
     const { file, sources } = await buildBundle({ files, dataDir, opa, clock, signal });
+    await passLint({ files, sources, dataDir, opa, clock, signal }, this.#options);
     const bundle = await readAside(await packedBundle(file), { keys, signal, own: true });
-    return { bundle, content: sources, revision: sources, ...none };
+    // What was compiled: the compiler leaves out of its own copy the rules that it was asked for.
+    return { bundle: { ...bundle, sources: files }, content: sources, revision: sources, ...none };
   }
 }

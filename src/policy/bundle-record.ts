@@ -82,7 +82,11 @@ export class BundleRecord {
    * Refuses what would go back: a sequence lower than the last, none where there was one, and the same one for another
    * content. Throws BundleError; `force` lets all of it pass.
    */
-  async admit({ sequence }: BundleTerms, content: string, force: boolean): Promise<void> {
+  async admit(
+    { sequence }: Pick<BundleTerms, 'sequence' | 'expiresAtMs'>,
+    content: string,
+    force: boolean,
+  ): Promise<void> {
     const last = await this.read();
     if (last === null || last.sequence === null || force) return;
     const told = `the bundle goes back, and policy.allow_rollback is false: sequence ${last.sequence} was in force`;

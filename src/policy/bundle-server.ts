@@ -10,6 +10,7 @@ import { packedBytesMax } from './bundle-archive.ts';
 import type { BundleOrigin, Candidate } from './bundle-origin.ts';
 import { readAside } from './bundle-reader.ts';
 import type { BundleRecord } from './bundle-record.ts';
+import { type LintSettings, passDataLint } from './lint/linted.ts';
 import type { SigningKey } from './signing-key.ts';
 import { BundleError } from './sources.ts';
 
@@ -53,7 +54,7 @@ export interface FetchSettings {
   readonly timeout_seconds: number;
 }
 
-export interface ServerOptions {
+export interface ServerOptions extends LintSettings {
   readonly url: string;
   readonly settings: FetchSettings;
   readonly keys: readonly SigningKey[];
@@ -156,6 +157,7 @@ export class BundleServer implements BundleOrigin {
       const { 'content-type': type = '', etag: tag = '' } = answer.headers;
       this.#longPolls = settings.long_poll_seconds !== undefined && type.split(';')[0]?.trim() === longPollType;
       const bundle = await readAside(packed, { keys, signal });
+      passDataLint(bundle.purposes, this.#options);
       const content = createHash('sha256').update(packed).digest('hex');
       return { bundle, content, packed, etag: etagForm.test(tag) ? tag : null };
     } catch (fault) {

@@ -7,8 +7,9 @@ import { readFile, stat } from 'node:fs/promises';
 import { packedBytesMax, readArchive } from './bundle-archive.ts';
 import { signaturesFile, verifiedFiles } from './bundle-signature.ts';
 import { type BundleTerms, noTerms, termsOf } from './bundle-terms.ts';
+import type { Readied } from './readiness.ts';
 import type { SigningKey } from './signing-key.ts';
-import { BundleError } from './sources.ts';
+import { BundleError, type SourceFile, sourceBytesMax } from './sources.ts';
 
 const requiredEntrypoints = ['tollgate/task/decision', 'tollgate/call/decision'] as const;
 
@@ -20,6 +21,12 @@ export interface Bundle {
   readonly revision: string | null;
   /** Left out: none. */
   readonly terms?: BundleTerms;
+  /** The Rego in it and `data.json`, in the order of the archive; none where that is more than a folder may hold. */
+  readonly sources: readonly SourceFile[];
+  /** `data.tollgate.purposes`, which the lint looks at. */
+  readonly purposes?: unknown;
+  /** What a thread made of it, so that loading it holds nobody up. */
+  readonly readied?: Readied;
   /** It is signed and no key was given to look at it with. */
   readonly unchecked?: boolean;
 }
@@ -44,7 +51,7 @@ export async function parseBundle(packed: Buffer, keys: readonly SigningKey[] = 
   if (wasm === undefined) throw new BundleError('the bundle has no policy.wasm: build it with `opa build -t wasm`');
   const manifest = parseObject(files.get('.manifest') ?? Buffer.from('{}'), '.manifest');
   const data = files.get('data.json') ?? Buffer.from('{}');
-  parseObject(data, 'data.json');
+  const { tollgate } = parseObject(data, 'data.json') as { tollgate?: { purposes?: unknown } | null };
   const { revision, wasm: modules } = manifest;
   const named = Array.isArray(modules) ? modules.map((row: { entrypoint?: unknown } | null) => row?.entrypoint) : [];
   const missing = requiredEntrypoints.filter((entrypoint) => !named.includes(entrypoint));
@@ -53,8 +60,22 @@ export async function parseBundle(packed: Buffer, keys: readonly SigningKey[] = 
     ...{ wasm, data },
     revision: typeof revision === 'string' && revision !== '' ? revision : null,
     terms: termsOf(manifest) ?? noTerms,
+    sources: sourcesOf(files),
+    purposes: tollgate?.purposes,
     unchecked: keys.length === 0 && unpacked.has(signaturesFile),
   };
+}
+
+/** What it was made from, as far as it decides: no tests, and no data but what is read above. Those are no copies. */
+function sourcesOf(files: ReadonlyMap<string, Buffer>): SourceFile[] {
+  const sources: SourceFile[] = [];
+  let bytes = 0;
+  for (const [path, content] of files) {
+    if (path !== 'data.json' && (!path.endsWith('.rego') || path.endsWith('_test.rego'))) continue;
+    bytes += content.length;
+    sources.push({ path, content });
+  }
+  return bytes > sourceBytesMax ? [] : sources;
 }
 
 function parseObject(bytes: Buffer, name: string): Record<string, unknown> {

@@ -6,6 +6,7 @@
  */
 import { Ajv, type ValidateFunction } from 'ajv';
 import type { Ruling } from './decision.ts';
+import { inputParts, type LeftOut, wholeInput } from './input-parts.ts';
 import type { Phase } from './instance.ts';
 import {
   callInputSchema,
@@ -19,6 +20,7 @@ import {
 export const inputBytesMax = 1_048_576;
 export const inputDepthMax = 64;
 const inputValuesMax = 200_000;
+const inputChecksMax = 64;
 
 /** Why an input is not given to a policy, or its bytes. */
 export type CheckedInput = { readonly bytes: ArrayBuffer } | { readonly problem: string };
@@ -63,25 +65,46 @@ function valueProblem(root: unknown): string | undefined {
   return visit(root, 0);
 }
 
+type InputChecks = Readonly<Record<Phase, ValidateFunction>>;
+
 export class ShapeCheck {
-  readonly #inputs: Readonly<Record<Phase, ValidateFunction>>;
+  readonly #ajv = new Ajv({ allErrors: false, strict: true, strictTuples: false });
+  /** What is left out changes with the bundles in force, so there are few of these. */
+  readonly #inputs = new Map<string, InputChecks>();
+  readonly #known = new WeakMap<LeftOut, InputChecks>();
   readonly #decision: ValidateFunction;
 
   constructor() {
-    const ajv = new Ajv({ allErrors: false, strict: true, strictTuples: false });
-    this.#inputs = {
-      task: ajv.compile(taskInputSchema),
-      call: ajv.compile(callInputSchema),
-      response: ajv.compile(responseInputSchema),
-    };
-    this.#decision = ajv.compile(decisionSchema);
+    this.#decision = this.#ajv.compile(decisionSchema);
+    this.prepare(wholeInput);
   }
 
-  /** The JSON bytes of `input`, or what keeps it from a policy. Names places and bounds, never values. */
-  input(phase: Phase, input: unknown): CheckedInput {
+  /** Compiles what checks inputs without the parts in `leftOut`; some milliseconds of work, best done before a call. */
+  prepare(leftOut: LeftOut): InputChecks {
+    const ready = this.#known.get(leftOut);
+    if (ready !== undefined) return ready;
+    const name = [...leftOut].sort().join(' ');
+    let checks = this.#inputs.get(name);
+    if (checks === undefined) {
+      const compile = (schema: object) => this.#ajv.compile(withoutParts(schema, leftOut));
+      // The ask of a task is whole in any case: there is one a task, and it is small.
+      const task = this.#inputs.get('')?.task ?? this.#ajv.compile(taskInputSchema);
+      checks = { task, call: compile(callInputSchema), response: compile(responseInputSchema) };
+      if (this.#inputs.size >= inputChecksMax) this.#inputs.clear();
+      this.#inputs.set(name, checks);
+    }
+    this.#known.set(leftOut, checks);
+    return checks;
+  }
+
+  /**
+   * The JSON bytes of `input`, or what keeps it from a policy; the parts in `leftOut` may be missing, and no others.
+   * Names places and bounds, never values.
+   */
+  input(phase: Phase, input: unknown, leftOut: LeftOut = wholeInput): CheckedInput {
     const problem = valueProblem(input);
     if (problem !== undefined) return { problem };
-    const validate = this.#inputs[phase];
+    const validate = this.prepare(leftOut)[phase];
     if (!validate(input)) return { problem: firstError(validate) };
     const text = new TextEncoder().encode(JSON.stringify(input));
     if (text.byteLength > inputBytesMax) return { problem: `it is larger than ${inputBytesMax} bytes` };
@@ -103,6 +126,30 @@ export class ShapeCheck {
     }
     return { ruling: decision as Ruling };
   }
+}
+
+/** A schema of which nothing needs the members in `leftOut`. */
+function withoutParts(schema: object, leftOut: LeftOut): object {
+  const copy = JSON.parse(JSON.stringify(schema)) as SchemaNode;
+  for (const part of inputParts) {
+    if (!leftOut.has(part)) continue;
+    const [parent, member] = part.split('.') as [string, string];
+    for (const node of variantsOf(copy.properties?.[parent])) {
+      if (node.required !== undefined) node.required = node.required.filter((name) => name !== member);
+    }
+  }
+  return copy;
+}
+
+interface SchemaNode {
+  properties?: Record<string, SchemaNode>;
+  anyOf?: SchemaNode[];
+  required?: string[];
+}
+
+/** The node itself, or what it may be. */
+function variantsOf(node: SchemaNode | undefined): SchemaNode[] {
+  return node === undefined ? [] : (node.anyOf ?? [node]);
 }
 
 function unknownObligations(phase: Phase, decision: unknown): string[] {

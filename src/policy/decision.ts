@@ -21,6 +21,8 @@ export interface TaskGrant {
 /** The decision about a task that is asked for; `denial` is set exactly if `allow` is false. */
 export interface TaskDecision extends Decision {
   readonly grant: TaskGrant;
+  /** Of a part, what the policies grant that its whole goes on under, where those are others: it gets what both do. */
+  readonly alsoGrant?: TaskGrant;
   readonly denial: Denial | null;
 }
 
@@ -29,7 +31,9 @@ export interface Source {
   readonly id: DecisionId;
   readonly bundle: string;
   readonly revision: string;
+  readonly content: string;
   readonly input: JsonObject;
+  readonly leftOut: readonly string[];
 }
 
 /** A decision in the shape that `decisionSchema` demands. */
@@ -68,10 +72,15 @@ export function taskDecisionOf(decision: Decision, ruling: Ruling | null): TaskD
     : deny('policy_denied', summary('The policy does not allow this task', decision.reasons), {
         reasons: decision.reasons,
       });
-  return { ...decision, denial, grant: decision.allow && ruling?.grant !== undefined ? grantOf(ruling.grant) : {} };
+  return { ...decision, denial, grant: decision.allow ? grantOf(ruling) : {} };
 }
 
-function grantOf(said: NonNullable<Ruling['grant']>): TaskGrant {
+/** What a ruling grants; nothing is said of what stands as it was asked for. */
+export function grantOf(ruling: Ruling | null): TaskGrant {
+  return ruling?.grant === undefined ? {} : granted(ruling.grant);
+}
+
+function granted(said: NonNullable<Ruling['grant']>): TaskGrant {
   const { tools, plan, budget, ttl_seconds: ttlSeconds, labels, taint } = said;
   return {
     ...(tools === undefined ? {} : { tools }),

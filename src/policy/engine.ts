@@ -1,23 +1,26 @@
 /**
- * The policy engine: loads a bundle, decides, and follows changes of the bundle. What a reader would get wrong: a
- * policy that throws, is undefined, or answers in an odd shape is a *decision* that denies (see decision.ts), while
- * an engine without a policy throws, and so does one whose bundle has expired. A change that does not compile, is not
- * signed as it must be, or goes back leaves the last good bundle in force.
+ * The engine of one place that policies come from: loads the bundle there, decides with it, and follows its changes.
+ * What a reader would get wrong: an engine without a policy throws, and so does one whose bundle has expired; a policy
+ * that fails is a decision that denies (see verdict.ts). A change that does not compile, is not signed as it must be,
+ * or goes back leaves the last good bundle in force. Which engine decides about whom, policies.ts says.
  */
 import { resolve } from 'node:path';
 import type { Decision, JsonObject } from '../call.ts';
-import { type Clock, newId, type Timer } from '../clock.ts';
+import type { Clock, Timer } from '../clock.ts';
+import type { Bundle } from './bundle.ts';
 import type { BundleOrigin, Candidate } from './bundle-origin.ts';
 import { BundlePath } from './bundle-path.ts';
 import { BundleRecord } from './bundle-record.ts';
 import { type BundleDialer, BundleServer } from './bundle-server.ts';
 import { noTerms } from './bundle-terms.ts';
-import { ShapeCheck } from './check.ts';
-import { decisionOf, type Ruling, refusal, type Source, type TaskDecision, taskDecisionOf } from './decision.ts';
+import { type Source, type TaskDecision, taskDecisionOf } from './decision.ts';
 import type { GatewayFacts } from './input.ts';
-import { faultText, LoadedBundle, type Phase } from './instance.ts';
+import { faultText, LoadedBundle } from './instance.ts';
+import type { LintSettings } from './lint/linted.ts';
+import type { LintWorld } from './lint/world.ts';
 import { fetchDefaults, isServed, type PolicyConfig } from './section.ts';
 import { BundleError } from './sources.ts';
+import { Verdicts } from './verdict.ts';
 
 const errorCharsMax = 4_000;
 
@@ -38,14 +41,39 @@ export interface PolicyEngineOptions {
   readonly dataDir: string;
   /** Absolute path of the OPA compiler; asked for only where the bundle is a folder. */
   readonly opa: () => Promise<string>;
+  /** What the configuration names, which a bundle is checked against. Left out: it is not known. */
+  readonly world?: () => LintWorld | null;
   /** The way to a bundle that is a URL; closed with the engine. */
   readonly dialer?: BundleDialer;
   /** Named in the log, where many gates report which policies they run. */
   readonly gateway: GatewayFacts;
   readonly clock: Clock;
   readonly log: (level: 'info' | 'warn' | 'error', message: string, fields?: Readonly<Record<string, unknown>>) => void;
-  /** Told after each swap, the first included. */
-  readonly changed?: (active: ActiveBundle) => void;
+  /** Decides, so that a policy set shares what the check of inputs compiles. Left out: the engine has one of its own. */
+  readonly verdicts?: Verdicts;
+  /** Opens also where no good bundle is there yet, and goes on looking: for a candidate, which decides about nobody. */
+  readonly optional?: boolean;
+  /** Writes down what is about to come into force, for the tasks that will be opened under it. */
+  readonly keep?: (revision: Revision, bundle: Bundle) => Promise<void>;
+  /** Told after each swap, the first included, with what decided before it. */
+  readonly changed?: (active: ActiveBundle, before: Revision | null) => void;
+}
+
+/** A bundle that decides, or did. */
+export interface Revision {
+  /** The name of where it came from. */
+  readonly bundle: string;
+  readonly loaded: LoadedBundle;
+  /** From then on it decides nothing; wall time in milliseconds. */
+  readonly expiresAtMs: number | null;
+}
+
+/** When what happened, for whoever watches many gates; wall time in milliseconds, null for never. */
+export interface EngineTimes {
+  readonly lookedMs: number | null;
+  readonly answeredMs: number | null;
+  readonly foundMs: number | null;
+  readonly activatedMs: number | null;
 }
 
 /** What an operator should know of an engine that does not run the newest bundle. */
@@ -56,9 +84,10 @@ export class PolicyEngine implements AsyncDisposable {
   readonly #record: BundleRecord;
   readonly #origin: BundleOrigin;
   readonly #stop = new AbortController();
-  readonly #check = new ShapeCheck();
+  readonly #verdicts: Verdicts;
   #loaded: LoadedBundle | null = null;
   #expiresAtMs: number | null = null;
+  #times: EngineTimes = { lookedMs: null, answeredMs: null, foundMs: null, activatedMs: null };
   #expiryTold = false;
   #timer: Timer | null = null;
   #reloading: Promise<void> = Promise.resolve();
@@ -67,6 +96,7 @@ export class PolicyEngine implements AsyncDisposable {
 
   constructor(options: PolicyEngineOptions) {
     this.#options = options;
+    this.#verdicts = options.verdicts ?? new Verdicts(options);
     const { bundle } = options.config;
     const source = isServed(bundle) ? bundle : resolve(options.baseDir, bundle);
     this.#record = new BundleRecord({ dataDir: options.dataDir, source, clock: options.clock });
@@ -80,9 +110,11 @@ export class PolicyEngine implements AsyncDisposable {
   async open(): Promise<void> {
     const { signal } = this.#stop;
     try {
+      this.#at('lookedMs');
       await this.#take(await this.#origin.first(signal));
+      this.#at('answeredMs');
     } catch (fault) {
-      if (!(await this.#takeLast())) throw fault;
+      if (!(await this.#takeLast()) && this.#options.optional !== true) throw fault;
       this.#failures = 1;
       this.#refused(fault);
     }
@@ -93,6 +125,25 @@ export class PolicyEngine implements AsyncDisposable {
   get active(): ActiveBundle {
     if (this.#loaded === null) throw new Error('no policy is loaded');
     return { bundle: this.#origin.name, revision: this.#loaded.revision };
+  }
+
+  /** What decides now; null where nothing is loaded or it has expired. */
+  get revision(): Revision | null {
+    return this.#expired() ? null : this.last;
+  }
+
+  /** What is loaded, also if it has expired; null for nothing. */
+  get last(): Revision | null {
+    return this.#loaded && { bundle: this.#origin.name, loaded: this.#loaded, expiresAtMs: this.#expiresAtMs };
+  }
+
+  /** The name of the place that its bundles come from. */
+  get bundle(): string {
+    return this.#origin.name;
+  }
+
+  get times(): EngineTimes {
+    return this.#times;
   }
 
   /** Why the newest change of the bundle is not in force; null if it is. */
@@ -113,25 +164,23 @@ export class PolicyEngine implements AsyncDisposable {
 
   /** May this task exist. `input` is made by `taskInput`. Throws only if no policy is loaded. */
   decideTask(input: JsonObject): TaskDecision {
-    const { decision, ruling } = this.#decide('task', input);
+    const { decision, ruling } = this.#verdicts.of(this.#require(), 'task', input);
     return taskDecisionOf(decision, ruling);
   }
 
   /** May this call go. `input` is made by `callInput`. Throws only if no policy is loaded. */
   decideCall(input: JsonObject): Decision {
-    return this.#decide('call', input).decision;
+    return this.#verdicts.of(this.#require(), 'call', input).decision;
   }
 
   /** May this answer pass. A bundle without `tollgate.response` lets every answer to an allowed call pass. */
   decideResponse(input: JsonObject): Decision {
-    const loaded = this.#require();
-    if (!loaded.has('response')) return decisionOf(this.#source(loaded, input), { allow: true, reasons: [] });
-    return this.#decide('response', input).decision;
+    return this.#verdicts.of(this.#require(), 'response', input).decision;
   }
 
   /** What a decision of the gate itself says of its origin, for refusals made before the policy is asked. */
   source(input: JsonObject): Source {
-    return this.#source(this.#require(), input);
+    return this.#verdicts.source(this.#require(), input);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -142,47 +191,19 @@ export class PolicyEngine implements AsyncDisposable {
     this.#loaded = null;
   }
 
-  #require(): LoadedBundle {
+  #require(): Revision {
     if (this.#loaded === null) throw new Error('no policy is loaded');
     if (this.#expired()) throw new Error('the policy bundle has expired');
-    return this.#loaded;
+    return { bundle: this.#origin.name, loaded: this.#loaded, expiresAtMs: this.#expiresAtMs };
   }
 
   #expired(): boolean {
     return this.#expiresAtMs !== null && this.#options.clock.nowMs() >= this.#expiresAtMs;
   }
 
-  #source(loaded: LoadedBundle, input: JsonObject): Source {
-    return { id: newId(this.#options.clock, 'decision'), bundle: this.#origin.name, revision: loaded.revision, input };
-  }
-
-  #decide(phase: Phase, input: JsonObject): { decision: Decision; ruling: Ruling | null } {
-    const loaded = this.#require();
-    const source = this.#source(loaded, input);
-    const refuse = (code: string, message: string) => ({ decision: refusal(source, code, message), ruling: null });
-    const checked = this.#check.input(phase, input);
-    if ('problem' in checked) {
-      return refuse(
-        'input_invalid',
-        `What the policy would have to see of this is not a document for it: ${checked.problem}.`,
-      );
-    }
-    let given: unknown;
-    try {
-      given = loaded.evaluate(phase, checked.bytes);
-    } catch (fault) {
-      // The agent learns that it failed; what failed may quote the input, and is for the operator.
-      this.#options.log('error', 'the policy failed while it decided', {
-        phase,
-        revision: loaded.revision,
-        fault: faultText(fault),
-      });
-      return refuse('policy_error', 'The policy failed while it decided. The same call will fail again.');
-    }
-    const judged = this.#check.decision(phase, given);
-    if ('ruling' in judged) return { decision: decisionOf(source, judged.ruling), ruling: judged.ruling };
-    this.#options.log('error', judged.message, { phase, revision: loaded.revision, code: judged.code });
-    return refuse(judged.code, judged.message);
+  #at(...what: (keyof EngineTimes)[]): void {
+    const now = this.#options.clock.nowMs();
+    this.#times = { ...this.#times, ...Object.fromEntries(what.map((name) => [name, now])) };
   }
 
   /** Falls back on the bundle that was last in force; false where there is none, or none that may decide now. */
@@ -210,20 +231,42 @@ export class PolicyEngine implements AsyncDisposable {
       throw new BundleError(`the bundle expired at ${new Date(expiresAtMs).toISOString()}`);
     }
     await this.#record.admit({ sequence, expiresAtMs }, content, config.allow_rollback ?? false);
-    const loaded = await LoadedBundle.load(bundle, revision);
+    const loaded = await LoadedBundle.load(bundle, revision, (message) =>
+      log('warn', message, { bundle: this.#origin.name }),
+    );
     if (this.#stop.signal.aborted) return;
     await this.#record.write({ sequence, content, etag }, packed);
     this.#origin.inForce(candidate);
-    const same = loaded.content === this.#loaded?.content && loaded.revision === this.#loaded.revision;
+    this.#at('foundMs');
+    const same = loaded.isSame(this.#loaded);
+    const asKept = same && expiresAtMs === this.#expiresAtMs;
+    if (!asKept) await this.#keep({ bundle: this.#origin.name, loaded, expiresAtMs }, bundle);
+    if (this.#stop.signal.aborted) return;
+    // From here on in one go: nobody sees a part of it.
+    const before = this.revision;
     this.#expiresAtMs = expiresAtMs;
     this.#expiryTold = false;
     this.#lastError = null;
     if (same) return;
     this.#loaded = loaded;
+    this.#at('activatedMs');
     const fields = { gateway: this.#options.gateway.id, ...this.active };
-    log('info', 'policy bundle in force', fields);
+    log('info', this.#options.optional === true ? 'candidate policy bundle loaded' : 'policy bundle in force', fields);
     if (bundle.unchecked) log('warn', 'the policy bundle is signed, and no policy.signing_keys are there', fields);
-    this.#options.changed?.(this.active);
+    this.#options.changed?.(this.active, before);
+  }
+
+  /** A disk that does not take it costs running tasks their own policies after a restart, and nobody else anything. */
+  async #keep(revision: Revision, bundle: Bundle): Promise<void> {
+    const { keep, log } = this.#options;
+    try {
+      await keep?.(revision, bundle);
+    } catch (fault) {
+      log('warn', 'a policy bundle cannot be kept for running tasks', {
+        ...revisionFields(revision),
+        fault: faultText(fault),
+      });
+    }
   }
 
   #arm(): void {
@@ -237,7 +280,9 @@ export class PolicyEngine implements AsyncDisposable {
     this.#tellExpiry();
     const before = this.#lastError;
     try {
+      this.#at('lookedMs');
       const found = await this.#origin.look(this.#stop.signal, this.#failures);
+      this.#at('answeredMs');
       if (this.#stop.signal.aborted) return;
       if (found === 'in_force') this.#lastError = null;
       else if (found !== 'unchanged') await this.#take(found);
@@ -264,7 +309,10 @@ export class PolicyEngine implements AsyncDisposable {
     const error = faultText(fault).slice(0, errorCharsMax);
     if (error === this.#lastError) return;
     this.#lastError = error;
-    this.#options.log('error', 'the changed policy bundle is refused; the last good one stays in force', {
+    const message = this.#options.optional
+      ? 'the candidate policy bundle is refused; the last good one stays loaded'
+      : 'the changed policy bundle is refused; the last good one stays in force';
+    this.#options.log('error', message, {
       bundle: this.#origin.name,
       revision: this.#loaded?.revision,
       fault: error,
@@ -272,13 +320,30 @@ export class PolicyEngine implements AsyncDisposable {
   }
 }
 
+function revisionFields({ bundle, loaded }: Revision): { bundle: string; revision: string } {
+  return { bundle, revision: loaded.revision };
+}
+
 function originOf(
-  { config, dataDir, opa, clock, dialer }: PolicyEngineOptions,
+  { config, dataDir, opa, clock, dialer, world, log }: PolicyEngineOptions,
   source: string,
   record: BundleRecord,
 ): BundleOrigin {
   const keys = config.signing_keys ?? [];
-  if (!isServed(source)) return new BundlePath({ path: source, keys, dataDir, opa, clock });
+  const lint: LintSettings = {
+    ...(world === undefined ? {} : { world }),
+    ...(config.unknown_operations === undefined ? {} : { unknownOperations: config.unknown_operations }),
+    warn: (message, fields) => log('warn', message, fields),
+  };
+  if (!isServed(source)) return new BundlePath({ path: source, keys, dataDir, opa, clock, ...lint });
   if (dialer === undefined) throw new BundleError('there is no way to the bundle server');
-  return new BundleServer({ url: source, settings: config.fetch ?? fetchDefaults, keys, dialer, record, clock });
+  return new BundleServer({
+    url: source,
+    settings: config.fetch ?? fetchDefaults,
+    keys,
+    dialer,
+    record,
+    clock,
+    ...lint,
+  });
 }

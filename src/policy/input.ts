@@ -25,6 +25,7 @@ import type {
   ThoughtMatch,
 } from '../call.ts';
 import { planDocument } from '../wire/plan.ts';
+import { type LeftOut, wholeInput } from './input-parts.ts';
 
 /** Entries of the history that a policy sees; `counts` covers the whole task. */
 export const historyMax = 50;
@@ -55,18 +56,25 @@ export interface TaskAsk {
   /** The task that this one would be part of; null for none. */
   readonly parent: Omit<Ancestor, 'budget'> | null;
   readonly labels: JsonObject;
+  /** What it begins with: of the task it is part of, or carried over from the agent's last one. */
+  readonly taint?: readonly string[];
 }
 
-/** Input of `tollgate.call`. History and counts are those at admission, this call left out. */
-export function callInput(call: JudgedCall, gateway: GatewayFacts, nowMs: number): JsonObject {
+/** Input of `tollgate.call`, without `leftOut`. History and counts are those at admission, this call left out. */
+export function callInput(
+  call: JudgedCall,
+  gateway: GatewayFacts,
+  nowMs: number,
+  leftOut: LeftOut = wholeInput,
+): JsonObject {
   const { operation, payload } = call.resolved;
   const { thought, repeats, task } = call.entry;
   const { agent, subject } = task.record;
   return {
     phase: 'call',
-    agent: agentOf(agent),
-    subject: subjectOf(subject),
-    task: taskOf(task),
+    agent: agentOf(agent, leftOut),
+    subject: subjectOf(subject, leftOut),
+    task: taskOf(task, leftOut),
     call: {
       id: call.id,
       kind: operation.kind,
@@ -77,13 +85,15 @@ export function callInput(call: JudgedCall, gateway: GatewayFacts, nowMs: number
       sends: operation.sends,
       method: payload.method,
       path: payload.path.split('?', 1)[0] as string,
-      arguments: payload.args,
+      ...(leftOut.has('call.arguments') ? {} : { arguments: payload.args }),
       model: payload.model?.name ?? null,
       stream: payload.stream,
       max_tokens: payload.model?.maxTokens ?? null,
-      tools: (payload.model?.tools ?? []).map(({ name, kind }) => ({ name, kind })),
+      ...(leftOut.has('call.tools')
+        ? {}
+        : { tools: (payload.model?.tools ?? []).map(({ name, kind }) => ({ name, kind })) }),
       repeats,
-      provenance: provenanceOf(payload.args, subject, thought),
+      ...(leftOut.has('call.provenance') ? {} : { provenance: provenanceOf(payload.args, subject, thought) }),
     },
     thought: thought === null ? null : { id: thought.id, source: thought.source, match: thought.match },
     findings: findingsOf(call.inspection.findings),
@@ -119,6 +129,7 @@ export function taskInput(
       ...some('ttl_seconds', ask.ttlSeconds ?? undefined),
       ...some('parent', parentOf(ask.parent ?? undefined)),
       labels: ask.labels,
+      taint: ask.taint ?? [],
     },
     gateway: gatewayOf(gateway),
     time: timeOf(nowMs),
@@ -132,16 +143,16 @@ export interface AnswerFacts {
   readonly findings: readonly Finding[];
 }
 
-/** Input of `tollgate.response`: the document the call was decided on, with the answer. */
-export function responseInput(input: JsonObject, answer: AnswerFacts): JsonObject {
+/** Input of `tollgate.response`: the document the call was decided on, with the answer, without `leftOut`. */
+export function responseInput(input: JsonObject, answer: AnswerFacts, leftOut: LeftOut = wholeInput): JsonObject {
   const { head, body, findings } = answer;
   return {
     ...input,
     phase: 'response',
     response: {
       status: head.status,
-      headers: head.headers,
-      ...(body === null ? {} : { body: safeNumbers(body, 0) }),
+      ...(leftOut.has('response.headers') ? {} : { headers: head.headers }),
+      ...(body === null || leftOut.has('response.body') ? {} : { body: safeNumbers(body, 0) }),
       findings: findingsOf(findings),
     },
   };
@@ -166,15 +177,17 @@ function some(name: string, value: Json | undefined): JsonObject {
   return value === undefined ? {} : { [name]: value };
 }
 
-function agentOf(agent: Agent): JsonObject {
+function agentOf(agent: Agent, leftOut: LeftOut = wholeInput): JsonObject {
   const { id, issuer, tenant, cloud, claims, actors, verifiedAtMs } = agent;
-  return { id, issuer, tenant, cloud, claims, actors, verified_at_ms: verifiedAtMs };
+  const known = leftOut.has('agent.claims') ? {} : { claims };
+  return { id, issuer, tenant, cloud, ...known, actors, verified_at_ms: verifiedAtMs };
 }
 
-function subjectOf(subject: Subject | null): Json {
+function subjectOf(subject: Subject | null, leftOut: LeftOut = wholeInput): Json {
   if (subject === null) return null;
   const { id, type, claims, issuer, assurance } = subject;
-  return { id, type, claims, ...some('issuer', issuer), assurance };
+  const known = leftOut.has('subject.claims') ? {} : { claims };
+  return { id, type, ...known, ...some('issuer', issuer), assurance };
 }
 
 function gatewayOf({ id, cloud, region }: GatewayFacts): JsonObject {
@@ -190,22 +203,22 @@ function amountsOf({ tokens, costMicroUsd, calls }: Spending): JsonObject {
   return { tokens, cost_micro_usd: costMicroUsd, calls };
 }
 
-function taskOf({ record, spent, remaining }: TaskView): JsonObject {
+function taskOf({ record, spent, remaining }: TaskView, leftOut: LeftOut): JsonObject {
   return {
     id: record.id,
     ...some('parent', parentOf(record.ancestors[0])),
     purpose: record.purpose,
     tools: record.tools,
-    ...some('plan', record.plan && planDocument(record.plan)),
-    labels: record.labels,
+    ...some('plan', leftOut.has('task.plan') ? undefined : record.plan && planDocument(record.plan)),
+    ...(leftOut.has('task.labels') ? {} : { labels: record.labels }),
     started_at_ms: record.createdAtMs,
     expires_at_ms: record.expiresAtMs,
     spent: amountsOf(spent),
     remaining: amountsOf(remaining),
     taint: record.taint,
     failures_in_a_row: record.failuresInARow,
-    history: record.history.slice(-historyMax).map(entryOf),
-    counts: Object.fromEntries(Object.entries(record.counts).map(([operation, count]) => [operation, countOf(count)])),
+    ...(leftOut.has('task.history') ? {} : { history: record.history.slice(-historyMax).map(entryOf) }),
+    ...(leftOut.has('task.counts') ? {} : { counts: countsOf(record.counts) }),
   };
 }
 
@@ -223,6 +236,10 @@ function entryOf(entry: HistoryEntry): JsonObject {
     target: entry.target,
     facts: entry.facts,
   };
+}
+
+function countsOf(counts: TaskView['record']['counts']): JsonObject {
+  return Object.fromEntries(Object.entries(counts).map(([operation, count]) => [operation, countOf(count)]));
 }
 
 function countOf({ calls, denied, failed, costMicroUsd, sums }: OperationCount): JsonObject {
@@ -248,7 +265,11 @@ function timeOf(nowMs: number): JsonObject {
  * Where each argument value came from, by JSON pointer: `subject` if it is the subject's id, `model` if a model of
  * this task proposed exactly these arguments, else `unknown`.
  */
-function provenanceOf(args: JsonObject, subject: Subject | null, thought: ThoughtMatch | null): JsonObject {
+export function provenanceOf(
+  args: JsonObject,
+  subject: Pick<Subject, 'id'> | null,
+  thought: Pick<ThoughtMatch, 'match' | 'source'> | null,
+): JsonObject {
   const origins: Record<string, string> = Object.create(null) as Record<string, string>;
   const other = thought?.match === 'exact' && thought.source === 'observed' ? 'model' : 'unknown';
   let left = provenanceMax;

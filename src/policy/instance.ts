@@ -1,17 +1,21 @@
 /**
- * One loaded bundle: a compiled WASM module with its data, and the instance that evaluates. All three packages live
- * in the one instance, so replacing a Loaded replaces them at once. A module's memory is not trusted after it threw,
- * and it never shrinks after a large input: in both cases the next evaluation gets a new instance.
+ * One loaded bundle: a compiled WASM module with its data, and the instance that evaluates. All packages live in the
+ * one instance, so replacing a LoadedBundle replaces them at once. A module's memory is not trusted after it threw, and
+ * it never shrinks after a large input: in both cases the next evaluation gets a new instance, of the image that was
+ * taken when the data was set.
  */
-import opaWasm, { type LoadedPolicy } from '@open-policy-agent/opa-wasm';
+import { isDeepStrictEqual } from 'node:util';
 import type { Bundle } from './bundle.ts';
-import { BundleError, digest } from './sources.ts';
+import { type LeftOut, wholeInput } from './input-parts.ts';
+import { contentOf, exactBuffer, trialOf } from './readiness.ts';
+import { BundleError, type SourceFile } from './sources.ts';
+import { faultText, type MemoryImage, WasmInstance } from './wasm-instance.ts';
 
-const pageBytes = 65_536;
-const firstPages = 5;
-/** 512 MiB; a policy that wants more is aborted, and what it was asked is denied. */
-const pagesMax = 8_192;
+export { faultText } from './wasm-instance.ts';
+
 const growthBytesMax = 32 * 1_048_576;
+/** A decision is recorded, sent and obeyed: what is longer than an input may be is none. */
+const resultCharsMax = 1_048_576;
 
 export type Phase = 'task' | 'call' | 'response';
 
@@ -21,42 +25,55 @@ export const entrypoints: Readonly<Record<Phase, string>> = {
   response: 'tollgate/response/decision',
 };
 
-function exactBuffer(bytes: Buffer): ArrayBuffer {
-  const copy = new ArrayBuffer(bytes.byteLength);
-  new Uint8Array(copy).set(bytes);
-  return copy;
+interface Ready {
+  readonly content: string;
+  readonly module: WebAssembly.Module;
+  readonly image: MemoryImage;
+  readonly instance: WasmInstance;
 }
 
 export class LoadedBundle {
   readonly revision: string;
   /** Digest of what runs; a revision is only what somebody calls it. */
   readonly content: string;
+  /** What no rule of it refers to. */
+  readonly unusedInput: LeftOut;
+  /** As `Bundle.sources`. */
+  readonly sources: readonly SourceFile[];
   readonly #module: WebAssembly.Module;
-  readonly #data: ArrayBuffer;
-  #instance: LoadedPolicy | null = null;
-  #memoryBytesMax = 0;
+  readonly #image: MemoryImage;
+  readonly #entrypoints: ReadonlyMap<string, number>;
+  readonly #memoryBytesMax: number;
+  #instance: WasmInstance | null;
 
-  private constructor(revision: string, content: string, module: WebAssembly.Module, data: ArrayBuffer) {
-    this.revision = revision;
+  private constructor(bundle: Bundle, revision: string | undefined, { content, module, image, instance }: Ready) {
+    this.revision = bundle.revision ?? revision ?? content;
     this.content = content;
+    this.unusedInput = bundle.terms?.unusedInput ?? wholeInput;
+    this.sources = bundle.sources;
     this.#module = module;
-    this.#data = data;
+    this.#image = image;
+    this.#entrypoints = new Map(Object.entries(instance.entrypoints));
+    this.#memoryBytesMax = instance.memoryBytes + growthBytesMax;
+    this.#instance = instance;
   }
 
-  /** Compiles and instantiates, data included. Throws BundleError for a module this gate cannot run. */
-  static async load(bundle: Bundle, fallbackRevision?: string): Promise<LoadedBundle> {
-    const content = digest([bundle.wasm, bundle.data]);
-    const revision = bundle.revision ?? fallbackRevision ?? content;
+  /**
+   * Compiles and instantiates, data included; of a bundle that was made ready aside, without holding up other work.
+   * `warn` is told where what was made ready is of no use. Throws BundleError for a module this gate cannot run.
+   */
+  static async load(
+    bundle: Bundle,
+    fallbackRevision?: string,
+    warn?: (message: string) => void,
+  ): Promise<LoadedBundle> {
     try {
-      const module = await WebAssembly.compile(exactBuffer(bundle.wasm));
-      const loaded = new LoadedBundle(revision, content, module, exactBuffer(bundle.data));
-      const instance = loaded.#current();
+      const ready = (await taken(bundle, warn)) ?? (await made(bundle));
       for (const phase of ['task', 'call'] as const) {
-        if (!Object.hasOwn(instance.entrypoints, entrypoints[phase])) {
-          throw new BundleError(`policy.wasm has no entry point ${entrypoints[phase]}`);
-        }
+        if (Object.hasOwn(ready.instance.entrypoints, entrypoints[phase])) continue;
+        throw new BundleError(`policy.wasm has no entry point ${entrypoints[phase]}`);
       }
-      return loaded;
+      return new LoadedBundle(bundle, fallbackRevision, ready);
     } catch (fault) {
       if (fault instanceof BundleError) throw fault;
       throw new BundleError(`policy.wasm cannot be loaded: ${faultText(fault)}`);
@@ -65,11 +82,17 @@ export class LoadedBundle {
 
   /** What the instance holds now; 0 where the next evaluation makes a new one. */
   get memoryBytes(): number {
-    return this.#instance?.mem.buffer.byteLength ?? 0;
+    return this.#instance?.memoryBytes ?? 0;
+  }
+
+  /** Whether the other one decides the same, is called the same, and needs as much of the input. */
+  isSame(other: LoadedBundle | null): boolean {
+    if (this.content !== other?.content || this.revision !== other.revision) return false;
+    return this.unusedInput.symmetricDifference(other.unusedInput).size === 0;
   }
 
   has(phase: Phase): boolean {
-    return Object.hasOwn(this.#current().entrypoints, entrypoints[phase]);
+    return this.#entrypoints.has(entrypoints[phase]);
   }
 
   /**
@@ -77,32 +100,58 @@ export class LoadedBundle {
    * undefined. Throws whatever the module threw, which need not be an Error.
    */
   evaluate(phase: Phase, input: ArrayBuffer): unknown {
-    const instance = this.#current();
+    return this.evaluateEntrypoint(entrypoints[phase], input);
+  }
+
+  /** Whether the module has the entry point with this path. */
+  hasEntrypoint(path: string): boolean {
+    return this.#entrypoints.has(path);
+  }
+
+  /**
+   * Evaluates any entry point by its path, such as `system/log/mask`. Gives `undefined` where the module has none, and
+   * where what it stands for is undefined. Throws as `evaluate`.
+   */
+  evaluateEntrypoint(path: string, input: ArrayBuffer): unknown {
+    const entrypoint = this.#entrypoints.get(path);
+    if (entrypoint === undefined) return undefined;
+    this.#instance ??= WasmInstance.ofImage(this.#module, this.#image);
+    const instance = this.#instance;
     let results: unknown;
     try {
-      results = instance.evaluate(input, entrypoints[phase]);
+      const text = instance.evaluate(entrypoint, input);
+      if (text.length > resultCharsMax) throw new Error(`the result is longer than ${resultCharsMax} characters`);
+      results = JSON.parse(text);
     } catch (fault) {
       this.#instance = null;
       throw fault;
     }
-    if (instance.mem.buffer.byteLength > this.#memoryBytesMax) this.#instance = null;
+    if (instance.memoryBytes > this.#memoryBytesMax) this.#instance = null;
     if (!Array.isArray(results) || results.length !== 1) return undefined;
     return (results[0] as { result?: unknown } | null)?.result;
   }
-
-  #current(): LoadedPolicy {
-    if (this.#instance !== null) return this.#instance;
-    const instance = opaWasm.loadPolicySync(this.#module, { initial: firstPages, maximum: pagesMax });
-    instance.setData(this.#data);
-    this.#memoryBytesMax = Math.max(instance.mem.buffer.byteLength, firstPages * pageBytes) + growthBytesMax;
-    this.#instance = instance;
-    return instance;
-  }
 }
 
-/** A text of anything thrown: OPA's WASM throws strings and plain objects too. */
-export function faultText(fault: unknown): string {
-  if (typeof fault === 'string') return fault;
-  const message = (fault as { message?: unknown } | null)?.message;
-  return typeof message === 'string' ? message : 'an unnamed fault';
+/** What is needed, made here: as long as the data is being parsed, nothing else is done. */
+async function made(bundle: Bundle): Promise<Ready> {
+  const module = await WebAssembly.compile(exactBuffer(bundle.wasm));
+  const instance = WasmInstance.withData(module, exactBuffer(bundle.data));
+  return { content: contentOf(bundle), module, image: instance.image(), instance };
+}
+
+/** What was made ready aside, if it decides here as it did there. */
+async function taken({ readied }: Bundle, warn: ((message: string) => void) | undefined): Promise<Ready | null> {
+  if (readied === undefined) return null;
+  const { content, module, image, trial } = readied;
+  const instance = await WasmInstance.ofImageInSlices(module, image);
+  if (!isDeepStrictEqual(trialOf(instance), trial)) {
+    warn?.('the policy decides otherwise in the memory that was made ready for it; its data is set here');
+    return null;
+  }
+  return {
+    content,
+    module,
+    image,
+    instance: trial.threw ? await WasmInstance.ofImageInSlices(module, image) : instance,
+  };
 }

@@ -6,6 +6,7 @@
  */
 import Type, { type TSchema } from 'typebox';
 import type { JsonObject } from '../call.ts';
+import { purposesSchema } from './purposes-schema.ts';
 
 /** An object of exactly these members. */
 function closed<Members extends Record<string, TSchema>>(members: Members, description?: string) {
@@ -208,6 +209,7 @@ export const taskInputSchema = closed({
     budget: Type.Optional(budget),
     ttl_seconds: Type.Optional(Type.Integer({ minimum: 1 })),
     labels: Type.Optional(mapOf(true)),
+    taint: Type.Optional(texts('What it begins with, from the task above or from the last one of its agent; attested')),
     parent: Type.Optional(parent),
   }),
   gateway,
@@ -274,13 +276,16 @@ export function schemaFiles(): Record<string, JsonObject> {
     'input.response.json': { title: 'Input of tollgate.response', schema: responseInputSchema },
     'decision.json': { title: 'What data.tollgate.{task,call,response}.decision must be', schema: decisionSchema },
   };
-  return Object.fromEntries(
-    Object.entries(files).map(([name, { title, schema }]) => [
-      name,
-      // Through text, so that nothing but JSON is left of the schema objects.
-      JSON.parse(
-        JSON.stringify({ $schema: 'http://json-schema.org/draft-07/schema#', title, ...schema }),
-      ) as JsonObject,
-    ]),
-  );
+  const contract = Object.entries(files).map(([name, { title, schema }]) => [name, fileOf(draft07, title, schema)]);
+  // No input, and so nothing that OPA checks with: what editors check data with reads the newer dialect.
+  const purposes = fileOf(draft2020, 'data.tollgate.purposes', purposesSchema);
+  return { ...(Object.fromEntries(contract) as Record<string, JsonObject>), 'purposes.json': purposes };
+}
+
+const draft07 = 'http://json-schema.org/draft-07/schema#';
+const draft2020 = 'https://json-schema.org/draft/2020-12/schema';
+
+/** Through text, so that nothing but JSON is left of the schema objects. */
+function fileOf($schema: string, title: string, schema: TSchema): JsonObject {
+  return JSON.parse(JSON.stringify({ $schema, title, ...schema })) as JsonObject;
 }

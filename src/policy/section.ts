@@ -1,6 +1,8 @@
 /** The `policy` section of tollgate.yaml: where the policies are, and what has to be true of them before they decide. */
-import { X509Certificate } from 'node:crypto';
+import { resolve } from 'node:path';
 import Type from 'typebox';
+import { checkReports, decisionLogsSection, statusSection } from './report/section.ts';
+import { isCertificate, urlFault } from './served-url.ts';
 import { publicKeyOf, type SigningAlgorithm, signingAlgorithms } from './signing-key.ts';
 
 const signingKey = Type.Object(
@@ -72,7 +74,40 @@ const fetchSettings = Type.Object(
       default: fetchDefaults.timeout_seconds,
     }),
   },
-  { additionalProperties: false, description: 'How a bundle that is a URL is fetched. Only where `bundle` is one.' },
+  {
+    additionalProperties: false,
+    description: 'How a bundle that is a URL is fetched. Only where `bundle` or `shadow` is one; it is used for both.',
+  },
+);
+
+const share = (description: string, standard: number) =>
+  Type.Number({ default: standard, minimum: 0, maximum: 100, description });
+
+const rolloutSettings = Type.Object(
+  {
+    new_denies_percent: share(
+      'The most of its decisions that a candidate may deny and the bundle in force allow, before it is rolled back.',
+      5,
+    ),
+    errors_percent: share('The most of its decisions that a candidate may fail at, before it is rolled back.', 1),
+    decisions_min: Type.Integer({
+      default: 50,
+      minimum: 1,
+      maximum: 1_000_000,
+      description: 'A share is judged of at least so many decisions of the candidate, at one gateway in the window.',
+    }),
+    window_seconds: Type.Integer({
+      default: 300,
+      minimum: 10,
+      maximum: 86_400,
+      description: 'How far back decisions count.',
+    }),
+  },
+  {
+    default: {},
+    additionalProperties: false,
+    description: 'When a candidate that decides is taken back by itself. Only of effect with `shadow`.',
+  },
 );
 
 export const policySection = Type.Object(
@@ -86,13 +121,25 @@ export const policySection = Type.Object(
         '`opa build -t wasm` made; or the URL of one behind OPA’s bundle API, https or on loopback http. A path is ' +
         'relative to this file.',
     }),
+    shadow: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 4096,
+        description:
+          'Where the next bundle is published as a candidate: a path or a URL, as `bundle`. It decides beside the bundle ' +
+          'in force and is compared with it, and acts only once `tollgate policy rollout` lets it.',
+      }),
+    ),
+    rollout: rolloutSettings,
     fetch: Type.Optional(fetchSettings),
+    decision_logs: Type.Optional(decisionLogsSection),
+    status: Type.Optional(statusSection),
     signing_keys: Type.Array(signingKey, {
       default: [],
       maxItems: 16,
       description:
         'Who may sign bundles. With one or more, every bundle must be signed under one of them over exactly its files, ' +
-        'and `bundle` must be a file or a URL. Without, signatures are not looked at.',
+        'and `bundle` and `shadow` must be files or URLs. Without, signatures are not looked at.',
     }),
     allow_rollback: Type.Boolean({
       default: false,
@@ -100,57 +147,58 @@ export const policySection = Type.Object(
         'Lets a bundle come into force whose `metadata.tollgate.sequence` is lower than that of the last one, or absent. ' +
         'For going back on purpose; set it to false again afterwards.',
     }),
+    unknown_operations: Type.Unsafe<'refuse' | 'warn'>(
+      Type.Enum(['refuse', 'warn'], {
+        default: 'refuse',
+        description:
+          'What becomes of a bundle that names operations, routes, issuers or remembered arguments which this file does ' +
+          'not have: refused, or logged and put in force, for gates that share a bundle and have different routes.',
+      }),
+    ),
   },
   { default: {}, additionalProperties: false, description: 'Policies: what decides about tasks, calls and answers.' },
 );
 
 export type PolicyConfig = Type.Static<typeof policySection>;
+export type RolloutConfig = PolicyConfig['rollout'];
 
 export interface PolicyFault {
   readonly pointer: string;
   readonly message: string;
 }
 
-const loopback = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/;
-
 /** Whether a bundle is fetched, and not read from a path. */
 export function isServed(bundle: string): boolean {
   return /^[a-z][a-z0-9+.-]*:\/\//i.test(bundle);
 }
 
-/** What is wrong with the URL, in words. */
-function urlFault(bundle: string): string | undefined {
-  const url = URL.parse(bundle);
-  if (url === null || !/^https?:$/.test(url.protocol)) return 'expected a path or an https URL';
-  if (url.username !== '' || url.password !== '') return 'a URL holds no user or password: use policy.fetch.token';
-  if (url.hash !== '') return 'expected a URL without a fragment';
-  if (url.protocol === 'http:' && !loopback.test(url.hostname)) return 'expected https: (http only on loopback)';
-  return undefined;
-}
-
-function isCertificate(pem: string): boolean {
-  try {
-    return new X509Certificate(pem).fingerprint256 !== '';
-  } catch {
-    return false;
-  }
-}
-
 /** What a schema cannot say of the section. Pointers are from the root of the file. */
-export function checkPolicy({ bundle, fetch, signing_keys: keys }: PolicyConfig): PolicyFault[] {
+export function checkPolicy(config: PolicyConfig): PolicyFault[] {
+  const { bundle, shadow, fetch, signing_keys: keys } = config;
   const faults: PolicyFault[] = [];
   const fault = (pointer: string, message: string) => faults.push({ pointer: `/policy${pointer}`, message });
-  const served = isServed(bundle);
-  const wrong = served ? urlFault(bundle) : undefined;
-  if (wrong !== undefined) fault('/bundle', wrong);
-  if (fetch !== undefined && !served) fault('/fetch', 'is without effect: policy.bundle is no URL');
+  const sources = Object.entries({ bundle, shadow }).filter(
+    (entry): entry is [string, string] => entry[1] !== undefined,
+  );
+  for (const [name, source] of sources) {
+    const wrong = isServed(source) ? urlFault(source, 'a path or an https URL', 'policy.fetch.token') : undefined;
+    if (wrong !== undefined) fault(`/${name}`, wrong);
+  }
+  if (shadow !== undefined && isSame(bundle, shadow)) {
+    fault('/shadow', 'is what policy.bundle is: a candidate is published somewhere else');
+  }
+  if (fetch !== undefined && !sources.some(([, source]) => isServed(source))) {
+    fault('/fetch', 'is without effect: neither policy.bundle nor policy.shadow is a URL');
+  }
   if (fetch !== undefined && fetch.min_delay_seconds > fetch.max_delay_seconds) {
     fault('/fetch/min_delay_seconds', 'expected no more than max_delay_seconds');
   }
   if (fetch?.ca !== undefined && !isCertificate(fetch.ca)) fault('/fetch/ca', 'expected certificates in PEM');
-  if (keys.length > 0 && !served && !bundle.endsWith('.tar.gz')) {
-    fault('/signing_keys', 'a folder cannot be signed: expected policy.bundle to be a .tar.gz file or a URL');
+  for (const [name, source] of keys.length === 0 ? [] : sources) {
+    if (isServed(source) || source.endsWith('.tar.gz')) continue;
+    fault('/signing_keys', `a folder cannot be signed: expected policy.${name} to be a .tar.gz file or a URL`);
   }
+  for (const { pointer, message } of checkReports(config)) fault(pointer, message);
   const seen = new Set<string>();
   for (const [index, key] of keys.entries()) {
     if (seen.has(key.kid)) fault(`/signing_keys/${index}/kid`, 'is there twice');
@@ -159,4 +207,10 @@ export function checkPolicy({ bundle, fetch, signing_keys: keys }: PolicyConfig)
     if (typeof found === 'string') fault(`/signing_keys/${index}/public_key`, found);
   }
   return faults;
+}
+
+/** Whether two sources are one, however they are written. */
+function isSame(one: string, other: string): boolean {
+  const plain = (source: string) => (isServed(source) ? (URL.parse(source)?.href ?? source) : resolve(source));
+  return plain(one) === plain(other);
 }

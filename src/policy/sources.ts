@@ -11,7 +11,7 @@ const filesMax = 2_000;
 const depthMax = 16;
 /** Looked at in all, of any name: a bundle folder is not somebody's whole checkout, and it is polled. */
 const entriesMax = 20_000;
-const sourceBytesMax = 32 * 1_048_576;
+export const sourceBytesMax = 32 * 1_048_576;
 
 export interface SourceFile {
   /** Relative to the folder, with `/`. */

@@ -3,23 +3,14 @@
  * that a denial is recorded with the input it was made on; `enforceStage` refuses every call whose decision does not
  * allow it. Between them nothing may look at the decision, and a call without the second rung is not admitted.
  */
-import type {
-  AllowedFact,
-  AnswerHead,
-  Decision,
-  DecisionFact,
-  EntryFact,
-  Finding,
-  Json,
-  JsonObject,
-  TaskRecord,
-} from '../call.ts';
+import type { AllowedFact, Decision, DecisionFact, EntryFact, JsonObject, TaskRecord } from '../call.ts';
 import type { Clock } from '../clock.ts';
 import { type Denial, deny, type Reason } from '../denial.ts';
 import type { Stage } from '../stage.ts';
 import { inToolset } from '../toolset.ts';
 import { refusal, type Source, summary } from './decision.ts';
-import { callInput, type GatewayFacts, type JudgedCall, responseInput } from './input.ts';
+import { type AnswerFacts, callInput, type GatewayFacts, type JudgedCall, responseInput } from './input.ts';
+import type { LeftOut } from './input-parts.ts';
 import { nextOnPlan, offPlan } from './plan.ts';
 import { callObligations } from './schemas.ts';
 
@@ -28,16 +19,34 @@ const offThePlan = 'off_plan';
 /** Reasons of refusals that the gate makes in place of the policy. */
 export const ownReasons: ReadonlySet<string> = new Set([notInTask, offThePlan]);
 
-/** What the stages need of an engine. */
-export interface Decider {
-  decideCall(input: JsonObject): Decision;
-  decideResponse(input: JsonObject): Decision;
+/** Those who decide about the calls of one task. */
+export interface Deciders {
+  /** What none of them refers to. */
+  readonly leftOut: LeftOut;
   source(input: JsonObject): Source;
+  decide(phase: 'call' | 'response', input: JsonObject): Decision;
+}
+
+/** What the stages need of the policies. */
+export interface Decider {
+  /** Awaited before `panel` where it gives a promise. */
+  prepare(record: TaskRecord): Promise<void> | undefined;
+  /**
+   * Throws where no policy is in force. `compare` false: what is decided is not compared with a candidate. `call`: the
+   * decision about the call whose answer is to be decided.
+   */
+  panel(record: TaskRecord, compare?: boolean, call?: Decision): Deciders;
 }
 
 export interface DecideDeps {
   readonly gateway: GatewayFacts;
   readonly clock: Clock;
+  /** False for what is judged and not made. Left out: true. */
+  readonly compare?: boolean;
+  /** Told of each decision about a call that is made, with how long the policies took over it. */
+  readonly decided?:
+    | ((call: JudgedCall, phase: 'call' | 'response', decision: Decision, evalMs: number) => void)
+    | undefined;
 }
 
 /** Whether `value` is a decision that may be acted on; a truthy `allow` is not enough. */
@@ -66,22 +75,27 @@ function isObject(value: unknown): value is object {
  * Adds the decision: that of `tollgate.call`, or, for a call off the task's toolset or plan, one of the gate itself with
  * the reason `not_in_task` or `off_plan`. Denies nothing; faults with `policy_unavailable` where no policy is loaded.
  */
-export function decideStage(engine: Decider, deps: DecideDeps): Stage<JudgedCall, DecisionFact> {
+export function decideStage(policies: Decider, deps: DecideDeps): Stage<JudgedCall, DecisionFact> {
+  const decide = (call: JudgedCall): DecisionFact => {
+    const { operation, payload } = call.resolved;
+    const { record } = call.entry.task;
+    const panel = policies.panel(record, deps.compare ?? true);
+    const input = callInput(call, deps.gateway, deps.clock.nowMs(), panel.leftOut);
+    if (!inToolset(record.tools, operation)) {
+      const message = `${operation.name} is not one of the tools of this task.`;
+      return { decision: refusal(panel.source(input), notInTask, message) };
+    }
+    const deviation = offPlan(record, operation, payload.args);
+    if (deviation !== undefined) return { decision: refusal(panel.source(input), offThePlan, deviation) };
+    return { decision: timed(deps, call, 'call', () => panel.decide('call', input)) };
+  };
   return {
     name: 'policy',
     fault: 'policy_unavailable',
     gives: { decision: isDecision },
     admit: (call) => {
-      const input = callInput(call, deps.gateway, deps.clock.nowMs());
-      const { operation, payload } = call.resolved;
-      const { record } = call.entry.task;
-      if (!inToolset(record.tools, operation)) {
-        const message = `${operation.name} is not one of the tools of this task.`;
-        return { decision: refusal(engine.source(input), notInTask, message) };
-      }
-      const deviation = offPlan(record, operation, payload.args);
-      if (deviation !== undefined) return { decision: refusal(engine.source(input), offThePlan, deviation) };
-      return { decision: engine.decideCall(input) };
+      const preparing = policies.prepare(call.entry.task.record);
+      return preparing === undefined ? decide(call) : preparing.then(() => decide(call));
     },
   };
 }
@@ -120,17 +134,43 @@ function insteadOf(reasons: readonly Reason[], record: TaskRecord): readonly str
 }
 
 /**
- * The decision about an answer, on the document its call was decided on. `body` is null where the answer streams or is
- * not JSON; the policy then sees none. Denies as a decision; throws only where no policy is loaded.
+ * The decision about an answer, on the document its call was decided on. Denies as a decision; throws only where no
+ * policy is in force. Policies that came into force while the call was out may refer to more of it than was built: that
+ * is built then, of the call as it was sent.
  */
 export function decideAnswer(
-  engine: Pick<Decider, 'decideResponse'>,
-  call: DecisionFact,
-  head: AnswerHead,
-  body: Json,
-  findings: readonly Finding[],
+  policies: Pick<Decider, 'panel'>,
+  call: JudgedCall & DecisionFact,
+  came: AnswerFacts,
+  deps: DecideDeps,
 ): Decision {
-  return engine.decideResponse(responseInput(call.decision.input, { head, body, findings }));
+  const { decision, entry } = call;
+  const panel = policies.panel(entry.task.record, true, decision);
+  const missing = (decision.leftOut ?? []).some((part) => !(panel.leftOut as ReadonlySet<string>).has(part));
+  const input = missing ? callInput(call, deps.gateway, decidedAtMs(decision.input), panel.leftOut) : decision.input;
+  const asked = responseInput(input, came, panel.leftOut);
+  const decided = timed(deps, call, 'response', () => panel.decide('response', asked));
+  // Where there is no body, none was left out.
+  if (came.body !== null || decided.leftOut === undefined) return decided;
+  return { ...decided, leftOut: decided.leftOut.filter((part) => part !== 'response.body') };
+}
+
+function decidedAtMs({ time }: JsonObject): number {
+  return (time as { unix_ms: number }).unix_ms;
+}
+
+/** A decision, told to whoever wants to hear of it. */
+function timed(
+  { clock, decided }: DecideDeps,
+  call: JudgedCall,
+  phase: 'call' | 'response',
+  decide: () => Decision,
+): Decision {
+  if (decided === undefined) return decide();
+  const startMs = clock.monotonicMs();
+  const decision = decide();
+  decided(call, phase, decision, clock.monotonicMs() - startMs);
+  return decision;
 }
 
 /** The denial of an answer that its decision does not let pass, or undefined. */

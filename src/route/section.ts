@@ -150,6 +150,10 @@ function targetFaults(target: TargetConfig, at: string, credentials: Readonly<Re
   const faults: RouteFault[] = [];
   const { credential, price, url } = target;
   if (!URL.canParse(url)) faults.push({ pointer: `${at}/url`, message: 'expected an absolute http or https URL' });
+  if ('provider' in target && target.provider === 'anthropic' && /\/v1\/*$/.test(url)) {
+    const message = "expected the base URL as Anthropic's SDK takes it, without /v1: its paths begin with that";
+    faults.push({ pointer: `${at}/url`, message });
+  }
   if (credential !== undefined && !Object.hasOwn(credentials, credential)) {
     const names = Object.keys(credentials).join(', ') || 'there is none';
     faults.push({ pointer: `${at}/credential`, message: `expected the name of a credential: ${names}` });

@@ -60,7 +60,8 @@ const place = {
   }),
   url: Type.String({
     pattern: '^https?://[^/?#@\\s]+(/[^?#\\s]*)?$',
-    description: "The base URL; of a model the provider's, as its SDK takes it, with `/v1`.",
+    description:
+      "The base URL; of a model the provider's, as its SDK takes it: OpenAI's with `/v1`, Anthropic's without.",
   }),
   weight: Type.Integer({
     default: 1,
@@ -75,7 +76,9 @@ const place = {
 export const modelTarget = Type.Object(
   {
     ...place,
-    provider: Type.Enum(['openai'], { description: 'Whose API it speaks.' }),
+    provider: Type.Enum(['openai', 'anthropic'], {
+      description: 'Whose API it speaks. All targets of a route speak the same one.',
+    }),
     model: Type.String({ minLength: 1, maxLength: 200, description: 'The name of the model at its provider.' }),
     max_output_tokens: Type.Integer({
       minimum: 1,

@@ -1,10 +1,11 @@
 /**
  * The AuthZEN Authorization API 1.0 on the admin plane: others ask what the policy would say, by a standard. A denial
- * is an answer here, 200 with `decision: false` (§10.1); 4xx is for whoever could not ask. Nothing of it has an effect.
+ * is an answer here, 200 with `decision: false` (§10.1.2), and so is a question about what this gate has not; 4xx is for
+ * what is no question of the standard's, and for whoever may not ask. Nothing of it has an effect.
  */
 import type { JsonObject } from '../call.ts';
 import { type Denial, denialMembers, isDenial } from '../denial.ts';
-import type { AuthzenRequests, Evaluation, EvaluationsSemantic } from '../wire/authzen-request.ts';
+import type { Asked, AuthzenRequests, Evaluation, EvaluationsSemantic } from '../wire/authzen-request.ts';
 import type { About, AdminAnswers } from './admin-routes.ts';
 import { jsonReply } from './reply.ts';
 
@@ -31,10 +32,15 @@ export function adminAuthzen({
   evaluate,
   scheme,
 }: AdminAuthzenPorts): AdminAnswers<`authzen.${'metadata' | 'evaluation' | 'evaluations'}`> {
-  const single = async (asked: Evaluation | Denial) => {
-    const evaluated = isDenial(asked) ? asked : await evaluate(asked);
-    if (isDenial(asked) || isDenial(evaluated)) return { reply: evaluated as Denial };
-    return { reply: jsonReply(200, documentOf(evaluated)), about: aboutOf(asked) };
+  const answer = async (asked: Evaluation | { readonly unanswerable: Denial }): Promise<JsonObject> => {
+    if ('unanswerable' in asked) return errorOf(asked.unanswerable, []);
+    const evaluated = await evaluate(asked);
+    return isDenial(evaluated) ? errorOf(evaluated, asked.ignored) : documentOf(evaluated, asked.ignored);
+  };
+  const single = async (asked: Asked) => {
+    if (isDenial(asked)) return { reply: asked };
+    const about = 'unanswerable' in asked ? {} : { about: aboutOf(asked) };
+    return { reply: jsonReply(200, await answer(asked)), ...about };
   };
   return {
     'authzen.metadata': async ({ host }) => {
@@ -53,10 +59,9 @@ export function adminAuthzen({
       if (isDenial(read) || !('evaluations' in read)) return single(read);
       const answers: JsonObject[] = [];
       for (const asked of read.evaluations) {
-        const evaluated = isDenial(asked) ? asked : await evaluate(asked);
-        const answer = isDenial(evaluated) ? errorOf(evaluated) : documentOf(evaluated);
-        answers.push(answer);
-        if (answer.decision === endsAt[read.semantic]) break;
+        const said = isDenial(asked) ? errorOf(asked, []) : await answer(asked);
+        answers.push(said);
+        if (said.decision === endsAt[read.semantic]) break;
       }
       return {
         reply: jsonReply(200, { evaluations: answers }),
@@ -73,7 +78,7 @@ const endsAt: Readonly<Record<EvaluationsSemantic, boolean | undefined>> = {
   permit_on_first_permit: true,
 };
 
-function documentOf({ phase, denial, decision, revision }: Evaluated): JsonObject {
+function documentOf({ phase, denial, decision, revision }: Evaluated, ignored: readonly string[]): JsonObject {
   const refused = denial === undefined ? {} : { code: denial.code, message: denial.message };
   return {
     decision: denial === undefined,
@@ -82,17 +87,24 @@ function documentOf({ phase, denial, decision, revision }: Evaluated): JsonObjec
       reasons: (denial?.reasons ?? decision?.reasons ?? []) as JsonObject[],
       obligations: decision?.obligations ?? {},
       policy_revision: revision,
+      ...toldOf(ignored),
     },
   };
 }
 
-/** One of several that could not be judged (§7.2.1). */
-function errorOf(denial: Denial): JsonObject {
+/** What could not be judged (§7.2.1): decisions default to no. */
+function errorOf(denial: Denial, ignored: readonly string[]): JsonObject {
   const { code, message, reasons } = denialMembers(denial, {});
+  const error = { status: denial.status, message };
   return {
     decision: false,
-    context: { error: { status: denial.status, message }, code, reasons: reasons as unknown as JsonObject[] },
+    context: { error, code, reasons: reasons as unknown as JsonObject[], ...toldOf(ignored) },
   };
+}
+
+/** A member that nobody looked at may have been meant to say something. */
+function toldOf(ignored: readonly string[]): JsonObject {
+  return ignored.length === 0 ? {} : { ignored: [...ignored] };
 }
 
 function aboutOf({ agent, operation, context }: Evaluation): About {

@@ -6,6 +6,7 @@
 import { type Denial, deny, isDenial } from '../denial.ts';
 import type { RawRequest } from '../wire/dialect.ts';
 import { requestMediaType } from '../wire/media.ts';
+import type { AdminRoute } from './admin-routes.ts';
 
 const wildcards: ReadonlySet<string> = new Set(['0.0.0.0', '::']);
 const loopback = ['127.0.0.1', 'localhost', '::1'];
@@ -27,8 +28,15 @@ export function adminHosts(
 
 const portForm = /:[0-9]{1,5}$/;
 
-/** Denies `request_invalid` for what a browser was led to do. `hosts` are in lower case. */
-export function denyStranger({ headers }: RawRequest, hosts: readonly string[]): Denial | undefined {
+/**
+ * Denies `request_invalid` for what a browser was led to do. `hosts` are in lower case. To what is `linked`, a document
+ * that shows nothing by itself, a link on another site may lead.
+ */
+export function denyStranger(
+  { method, headers }: RawRequest,
+  hosts: readonly string[],
+  linked = false,
+): Denial | undefined {
   const { host, origin, 'sec-fetch-site': site } = headers;
   if (typeof host !== 'string' || !hosts.includes(lower(host))) {
     return deny('request_invalid', 'The Host header is not one of the admin plane; gateway.admin_hosts names more.', {
@@ -40,7 +48,9 @@ export function denyStranger({ headers }: RawRequest, hosts: readonly string[]):
       reasons: [{ code: 'origin_foreign', message: 'The Origin header is not one of the admin plane.' }],
     });
   }
-  if (site !== undefined && !(typeof site === 'string' && ownSites.has(site))) {
+  const followed =
+    linked && method === 'GET' && headers['sec-fetch-mode'] === 'navigate' && headers['sec-fetch-dest'] === 'document';
+  if (site !== undefined && !followed && !(typeof site === 'string' && ownSites.has(site))) {
     return deny('request_invalid', 'Requests from other sites are not answered.', {
       reasons: [{ code: 'site_foreign', message: 'The Sec-Fetch-Site header is of another site.' }],
     });
@@ -50,13 +60,14 @@ export function denyStranger({ headers }: RawRequest, hosts: readonly string[]):
 
 /**
  * Denies a body that is not JSON by its own word: `application/json` is what a form of a foreign page cannot send
- * without being asked for leave first. Denies 415.
+ * without being asked for leave first. Denies 415, or 400 where `route` says so.
  */
-export function denyForeignBody(request: RawRequest): Denial | undefined {
+export function denyForeignBody(request: RawRequest, route: Pick<AdminRoute, 'mediaIsBadRequest'>): Denial | undefined {
   if (request.body.length === 0) return undefined;
   const media = requestMediaType(request);
   if (isDenial(media)) return media;
   if (media?.type === 'application/json') return undefined;
+  if (route.mediaIsBadRequest === true) return deny('request_invalid', 'The body must be application/json.');
   return deny('media_type_unsupported', 'The body must be application/json.', { allowed: ['application/json'] });
 }
 

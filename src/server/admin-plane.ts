@@ -25,6 +25,7 @@ import {
   openAdminPaths,
 } from './admin-routes.ts';
 import { isToken } from './admin-token.ts';
+import { type ConsolePages, consolePath } from './console.ts';
 import { credentialOf } from './credential.ts';
 import { challengeHeader } from './encode.ts';
 import type { Readiness } from './readiness.ts';
@@ -54,6 +55,8 @@ export interface AdminPlanePorts {
   /** Values of the Host header that are ours, in lower case. */
   readonly hosts: () => readonly string[];
   readonly readiness: Readiness;
+  /** The web pages; without a credential, for they hold no data. */
+  readonly pages: Pick<ConsolePages, 'answer'>;
   /** Who shows this token, or the denial `unauthenticated`. */
   readonly who: (shown: ShownToken) => Promise<Person | Denial>;
   /** Opens `metrics` and nothing else, for a scraper that is no person; null where there is none. */
@@ -125,9 +128,11 @@ export class AdminPlane {
     seen: Seen,
   ): Promise<{ readonly route: AdminRouteName; readonly asked: Asked } | Reply | Denial> {
     const { path, method, query } = request;
-    const stranger = denyStranger(request, this.#ports.hosts());
+    const stranger = denyStranger(request, this.#ports.hosts(), path === consolePath);
     if (stranger !== undefined) return stranger;
     if ((openAdminPaths as readonly string[]).includes(path)) return this.#health(request);
+    const page = this.#ports.pages.answer(request);
+    if (page !== undefined) return page;
     const credential = credentialOf(request);
     if (isDenial(credential)) return credential;
     seen.shown = credential !== null;
@@ -140,7 +145,7 @@ export class AdminPlane {
     if (isDenial(found)) return found;
     seen.name = found.name;
     const route: AdminRoute = adminRoutes[found.name];
-    const denial = (scrapes ? undefined : denyUnlessMay(person, route)) ?? denyForeignBody(request);
+    const denial = (scrapes ? undefined : denyUnlessMay(person, route)) ?? denyForeignBody(request, route);
     if (denial !== undefined) return denial;
     const { host } = request.headers;
     const asked: Asked = {

@@ -21,6 +21,8 @@ export interface AdminRoute {
   readonly records: 'durable' | 'accepted' | null;
   /** Stops something: it is done also where the trail cannot take it, and then answered as a fault. */
   readonly stops?: true;
+  /** A body of another media type is answered 400, as a standard wants it; else it is 415. */
+  readonly mediaIsBadRequest?: true;
 }
 
 export const adminRoutes = {
@@ -42,17 +44,34 @@ export const adminRoutes = {
   'suspension.resume': { method: 'POST', path: '/suspensions/resume', roles: ['operator'], records: 'durable' },
   'keys.list': { method: 'GET', path: '/keys', roles: ['operator'], records: null },
   'keys.rotate': { method: 'POST', path: '/keys/rotate', roles: ['operator'], records: 'durable' },
+  'policy.show': {
+    ...{ method: 'GET', path: '/policy' },
+    ...{ roles: ['auditor', 'policy_author', 'operator'], records: null },
+  },
+  'policy.rollout': {
+    ...{ method: 'POST', path: '/policy/rollout', roles: ['operator'] },
+    ...{ records: 'durable', stops: true },
+  },
+  'policy.inputs': {
+    ...{ method: 'GET', path: '/policy/inputs' },
+    ...{ roles: ['policy_author', 'auditor'], records: null },
+  },
+  'policy.input': {
+    ...{ method: 'GET', path: '/policy/inputs/{id}' },
+    ...{ roles: ['policy_author', 'auditor'], records: 'accepted' },
+  },
+  'policy.evaluate': { method: 'POST', path: '/policy/evaluate', roles: ['policy_author'], records: 'accepted' },
   'authzen.metadata': {
     ...{ method: 'GET', path: '/.well-known/authzen-configuration' },
     ...{ roles: ['policy_author', 'operator'], records: null },
   },
   'authzen.evaluation': {
     ...{ method: 'POST', path: '/access/v1/evaluation' },
-    ...{ roles: ['policy_author', 'operator'], records: 'accepted' },
+    ...{ roles: ['policy_author', 'operator'], records: 'accepted', mediaIsBadRequest: true },
   },
   'authzen.evaluations': {
     ...{ method: 'POST', path: '/access/v1/evaluations' },
-    ...{ roles: ['policy_author', 'operator'], records: 'accepted' },
+    ...{ roles: ['policy_author', 'operator'], records: 'accepted', mediaIsBadRequest: true },
   },
   metrics: { method: 'GET', path: '/metrics', roles: ['operator'], records: null },
 } as const satisfies Readonly<Record<string, AdminRoute>>;

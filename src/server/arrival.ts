@@ -22,9 +22,13 @@ export interface CallHints {
   readonly deadlineMs: number | null;
 }
 
-/** The surface that reads requests to `path`. Denies `route_unknown`. */
-export function dialectOf(dialects: readonly Dialect[], path: string): Dialect | Denial {
-  return dialects.find((candidate) => candidate.handles(path)) ?? deny('route_unknown', 'There is no such route here.');
+/** The surface that reads a request. Denies `route_unknown`. */
+export function dialectOf(
+  dialects: readonly Dialect[],
+  { path, headers }: Pick<RawRequest, 'path' | 'headers'>,
+): Dialect | Denial {
+  const dialect = dialects.find((candidate) => candidate.handles(path, headers));
+  return dialect ?? deny('route_unknown', 'There is no such route here.');
 }
 
 /** The value of a header that came once; null where it did not. */

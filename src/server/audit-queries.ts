@@ -96,7 +96,8 @@ function stream(query: Query, open: (filter: EventFilter) => AsyncIterable<strin
   return isDenial(filter) ? filter : open(filter);
 }
 
-function readFilter(query: Query, unknownNames: readonly string[]): EventFilter | Denial {
+/** The filter of a query. Denies `args_invalid` for names that are none, `unknownNames` among them. */
+export function readFilter(query: Query, unknownNames: readonly string[]): EventFilter | Denial {
   const filter: { -readonly [Name in keyof EventFilter]: EventFilter[Name] } = {};
   for (const [name, value] of Object.entries(query)) {
     if ((textFilters as readonly string[]).includes(name)) {

@@ -111,7 +111,7 @@ export class TaskChecks {
 
   async #judge(call: RawRequest, caller: Caller, { shown }: ShownToken, context: RequestContext): Promise<Judgement> {
     const { dialects, clock, judge } = this.#ports;
-    const dialect = dialectOf(dialects, call.path);
+    const dialect = dialectOf(dialects, call);
     if (isDenial(dialect)) return refused(dialect);
     const request = dialect.parse(call);
     if (isDenial(request)) return refused(request);

@@ -10,7 +10,7 @@ import { type Headers, traceparentOf } from '../telemetry/trace.ts';
 import type { Dialect, EncodedDenial, RawRequest } from '../wire/dialect.ts';
 import { arrivalOf, dialectOf, hintsOf, single } from './arrival.ts';
 import { credentialOf, shownBy } from './credential.ts';
-import { challengeHeader } from './encode.ts';
+import { challengeHeader, requestIdHeader } from './encode.ts';
 import { tokenPath } from './oauth-routes.ts';
 import type { Readiness } from './readiness.ts';
 import { jsonReply } from './reply.ts';
@@ -35,8 +35,8 @@ export interface DataPlanePorts {
   };
   /** Documents by path: keys and metadata. */
   readonly documents: Readonly<Record<string, () => JsonObject>>;
-  /** The models that the task of this credential may use. */
-  readonly models: (credential: ShownToken | null) => Promise<JsonObject | Denial>;
+  /** The models that the task of this credential may use by a surface, as this one lists them. */
+  readonly models: (credential: ShownToken | null, surface: string) => Promise<JsonObject | Denial>;
   readonly readiness: Readiness;
   /** The challenge of a denial, where it has one (RFC 9728 §5.1). */
   readonly challenge: (denial: Denial, shown: Shown) => string | undefined;
@@ -80,7 +80,7 @@ export class DataPlane {
       const reply = await this.#dispatch(request, context, abort);
       return isDenial(reply)
         ? this.#deny(request, reply, context)
-        : { ...reply, headers: { ...this.#common(context), ...reply.headers } };
+        : { ...reply, headers: { ...this.#common(request, context), ...reply.headers } };
     } catch (fault) {
       this.#ports.faulted('server', fault);
       return this.#deny(request, deny('store_unavailable', 'The gate could not complete this request.'), context);
@@ -118,7 +118,7 @@ export class DataPlane {
     if (oauthLife.handles(path) && method === 'POST') return oauthLife.answer(request, context);
     if (tasks.handles(path)) return this.#own(tasks.answer(request, context), context);
     if (path === '/v1/models' && method === 'GET') return this.#own(this.#models(request), context);
-    const dialect = dialectOf(dialects, path);
+    const dialect = dialectOf(dialects, request);
     if (isDenial(dialect)) return this.#own(dialect, context);
     return this.#call(dialect, request, context, abort);
   }
@@ -126,7 +126,9 @@ export class DataPlane {
   async #models(request: RawRequest): Promise<Reply | Denial> {
     const credential = credentialOf(request);
     if (isDenial(credential)) return credential;
-    const models = await this.#ports.models(credential);
+    const dialect = dialectOf(this.#ports.dialects, request);
+    if (isDenial(dialect)) return dialect;
+    const models = await this.#ports.models(credential, dialect.name);
     return isDenial(models) ? models : jsonReply(200, models);
   }
 
@@ -162,6 +164,11 @@ export class DataPlane {
     return this.#ports.pipeline.run(arrival);
   }
 
+  #dialectOf(request: RawRequest): Dialect | undefined {
+    const dialect = dialectOf(this.#ports.dialects, request);
+    return isDenial(dialect) ? undefined : dialect;
+  }
+
   #context(request: RawRequest): TaskContext {
     const trace = this.#ports.telemetry.trace(request.headers);
     const requestId = single(request, 'x-request-id');
@@ -169,22 +176,23 @@ export class DataPlane {
     return { trace, requestId: requestId !== null && requestIdForm.test(requestId) ? requestId : ownId() };
   }
 
-  #common({ trace, requestId }: { readonly trace: Trace; readonly requestId: string }): Record<string, string> {
-    return { 'x-request-id': requestId, traceresponse: traceparentOf(trace) };
+  #common(request: RawRequest, { trace, requestId }: TaskContext): Record<string, string> {
+    const own = requestIdHeader(this.#dialectOf(request), requestId);
+    return { 'x-request-id': requestId, traceresponse: traceparentOf(trace), ...own };
   }
 
   #deny(request: RawRequest, denial: Denial, context: TaskContext): EncodedDenial {
     this.#ports.telemetry.denied(denial);
     const members = denialMembers(denial, { trace_id: context.trace.traceId });
-    const dialect = this.#ports.dialects.find((candidate) => candidate.handles(request.path));
-    const { status, headers, body } = dialect?.denial(denial, members) ?? this.#ports.problem(denial, members);
+    const encoded = this.#dialectOf(request)?.denial(denial, members, context.requestId);
+    const { status, headers, body } = encoded ?? this.#ports.problem(denial, members);
     const credential = credentialOf(request);
     const shown = credential === null || isDenial(credential) ? shownBy(request, null) : credential.shown;
     const challenge = this.#ports.challenge(denial, shown);
     return {
       status,
       headers: {
-        ...this.#common(context),
+        ...this.#common(request, context),
         ...denialHeaders(denial),
         ...challengeHeader(challenge),
         ...(denial.code === 'method_not_allowed' && denial.details.allowed !== undefined

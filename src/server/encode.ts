@@ -1,6 +1,6 @@
 /** How answers to calls and denials leave the gate: the headers that every one carries, and the shape of each surface. */
 import type { Shown, Spending, Underway } from '../call.ts';
-import { type Denial, type DenialMembers, denialHeaders } from '../denial.ts';
+import { type Denial, denialHeaders } from '../denial.ts';
 import type { Reply, Rooms } from '../pipeline.ts';
 import { traceparentOf } from '../telemetry/trace.ts';
 import type { Dialect } from '../wire/dialect.ts';
@@ -39,15 +39,23 @@ export function encoders(
     return dialect;
   };
   return {
-    encodeDenial: ({ surface, shown }, denial, members): Reply => {
-      const { status, headers, body } = dialectOf(surface).denial(denial, members);
+    encodeDenial: ({ surface, shown, requestId }, denial, members): Reply => {
+      const { status, headers, body } = dialectOf(surface).denial(denial, members, requestId);
       const challenged = challengeHeader(challenge(denial, shown));
       return { status, headers: { ...denialHeaders(denial), ...challenged, ...headers }, body };
     },
-    encodeDenialFrame: (surface: string, denial: Denial, members: DenialMembers) =>
-      dialectOf(surface).denialFrame(denial, members),
-    headers: callHeaders,
+    encodeDenialFrame: ({ surface, requestId }, denial, members) =>
+      dialectOf(surface).denialFrame(denial, members, requestId),
+    headers: (call, remaining, overheadMs) => ({
+      ...callHeaders(call, remaining, overheadMs),
+      ...requestIdHeader(dialectOf(call.surface), call.requestId),
+    }),
   };
+}
+
+/** The id of a request as a surface of its own names it, where one does. */
+export function requestIdHeader(dialect: Dialect | undefined, requestId: string): Record<string, string> {
+  return dialect?.requestIdHeader === undefined ? {} : { [dialect.requestIdHeader]: requestId };
 }
 
 /** The header of a challenge, if there is one. */

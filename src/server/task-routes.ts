@@ -1,5 +1,5 @@
 /**
- * The routes of a task's life: open, see, renew, complete, kill, report thoughts, check calls. Who may is decided by the task
+ * The routes of a task's life: open, see, renew, complete, kill, report thoughts, check calls, checkpoint. Who may is decided by the task
  * room's `accessTask`; this page reads requests and writes documents.
  */
 import type { JsonObject, ShownToken, Spending, TaskRecord, Trace } from '../call.ts';
@@ -16,6 +16,7 @@ import type { RawRequest } from '../wire/dialect.ts';
 import type { TaskRequests } from '../wire/task-request.ts';
 import type { RequestContext } from './arrival.ts';
 import type { TaskChecks } from './check.ts';
+import type { CheckpointRoutes } from './checkpoint-routes.ts';
 import { credentialOf } from './credential.ts';
 import { jsonReply } from './reply.ts';
 import { taskDocument, tokenDocument } from './task-document.ts';
@@ -32,6 +33,8 @@ export interface TaskRoutesPorts<Verdict extends TaskVerdict> {
   readonly recordEnded: (record: TaskRecord, by: Proof) => Promise<void>;
   /** `POST /tasks/{id}/check`. */
   readonly checks: Pick<TaskChecks, 'answer'>;
+  /** `GET` and `PUT /tasks/{id}/checkpoint`. */
+  readonly checkpoints: Pick<CheckpointRoutes, 'answer'>;
   readonly recordThought: (
     record: TaskRecord,
     thoughtId: ThoughtId,
@@ -45,6 +48,9 @@ export const saidByPolicy: ReadonlySet<DenialCode> = new Set([
   'policy_denied',
   'policy_unavailable',
   'approval_required',
+  // Of a checkpoint.
+  'secret_blocked',
+  'residency_violation',
 ]);
 
 /** What is posted to a task. */
@@ -89,7 +95,11 @@ export class TaskRoutes<Verdict extends TaskVerdict> {
         return this.#report(request, credential, id);
       case 'POST check':
         return this.#ports.checks.answer(request, credential, id, context);
+      case 'GET checkpoint':
+      case 'PUT checkpoint':
+        return this.#ports.checkpoints.answer(request, credential, id, context);
       default: {
+        if (verb === 'checkpoint') return wrongMethod('GET', 'PUT');
         const known = verb === undefined ? 'GET' : posted.has(verb) ? 'POST' : undefined;
         return known === undefined ? deny('route_unknown', 'There is no such route.') : wrongMethod(known);
       }
@@ -175,6 +185,6 @@ function denyForeignThought(): Denial {
   });
 }
 
-function wrongMethod(allowed: string): Denial {
-  return deny('method_not_allowed', `This route takes ${allowed}.`, { allowed: [allowed] });
+function wrongMethod(...allowed: readonly string[]): Denial {
+  return deny('method_not_allowed', `This route takes ${allowed.join(' and ')}.`, { allowed });
 }

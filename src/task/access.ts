@@ -18,7 +18,14 @@ export interface AccessPorts {
 }
 
 /** How the caller proved its right. */
-export type Proof = 'task token' | 'parent' | 'workload token';
+export type Proof = 'task token' | 'parent' | 'workload token' | 'next task';
+
+/** By what right whoever holds a token of the task `own` comes to another task; undefined for none. */
+export type Claim = (own: TaskRecord, record: TaskRecord) => Proof | undefined;
+
+/** The right of a task over those that are part of it. */
+export const asParent: Claim = (own, { ancestors }) =>
+  ancestors.some(({ id }) => id === own.id) ? 'parent' : undefined;
 
 /** A task, and by what right somebody came to it. */
 export interface Access {
@@ -28,6 +35,8 @@ export interface Access {
   readonly agent: Agent | null;
   /** What the task token says; null for a workload token. */
   readonly caller: Caller | null;
+  /** The task of the task token; null for a workload token. */
+  readonly own: TaskRecord | null;
   /** The token is narrowed to a few tools. */
   readonly narrowed: boolean;
 }
@@ -35,11 +44,15 @@ export interface Access {
 /** What a token of the gate is told although it was not accepted: that it is a task token is certain then. */
 const saidOfTaskToken = /^(?:token_expired|token_revoked|binding_|proof_|memory_full)/;
 
-/** The record of `id` and how the caller may claim it. Denies 401, or `task_unknown` for what is not theirs. */
+/**
+ * The record of `id` and how the caller may claim it; `claim` says what right another task gives. Denies 401, or
+ * `task_unknown` for what is not theirs.
+ */
 export async function accessTask(
   ports: AccessPorts,
   credential: ShownToken | null,
   id: string,
+  claim: Claim = asParent,
 ): Promise<Access | Denial> {
   if (credential === null) return noCredential();
   const unknown = unknownTask();
@@ -48,10 +61,12 @@ export async function accessTask(
     const own = await taskOfCaller(ports, caller);
     if (isDenial(own)) return own;
     const narrowed = caller.scope !== null;
-    if (own.id === id) return { record: own, proof: 'task token', agent: null, caller, narrowed };
+    if (own.id === id) return { record: own, proof: 'task token', agent: null, caller, own, narrowed };
     const record = await ports.tasks.load(caller.tenant, id);
-    const isPart = record?.ancestors.some(({ id: above }) => above === own.id) === true;
-    return isPart ? { record, proof: 'parent', agent: null, caller, narrowed } : unknown;
+    const proof = record === undefined ? undefined : claim(own, record);
+    return record === undefined || proof === undefined
+      ? unknown
+      : { record, proof, agent: null, caller, own, narrowed };
   }
   // Where it cannot be told now, another reading of the token would be a wrong answer.
   if (caller.code !== 'unauthenticated' || saidOfTaskToken.test(caller.reasons[0]?.code ?? '')) return caller;
@@ -60,7 +75,7 @@ export async function accessTask(
   if (isDenial(agent)) return agent;
   const record = await ports.tasks.load(agent.tenant, id);
   const own = record !== undefined && isSameAgent(record.agent, agent);
-  return own ? { record, proof: 'workload token', agent, caller: null, narrowed: false } : unknown;
+  return own ? { record, proof: 'workload token', agent, caller: null, own: null, narrowed: false } : unknown;
 }
 
 /** `accessTask` for ending a task. Denies `insufficient_scope` for a token that is narrowed. */

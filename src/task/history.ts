@@ -14,13 +14,18 @@ import type {
   TaskRecord,
 } from '../call.ts';
 import type { CallId } from '../clock.ts';
+import { endState, hadNoEffect } from '../outcome.ts';
 import { valueAt } from '../wire/paths.ts';
 import { digestOf } from './digest.ts';
+import { countsAsDenied, withOneLess, withOneMore } from './loops.ts';
 
 const noCount: OperationCount = { calls: 0, denied: 0, failed: 0, costMicroUsd: 0, sums: {} };
 
 /** A longer text is remembered as its digest, or a few hundred calls would make a record of hundreds of megabytes. */
 const factCharsMax = 256;
+
+/** A target that asks for less than that to be left alone does not say that it wants to be asked again. */
+const askedToWaitMs = 1_000;
 
 /** Pending calls that fell off the history and are still waited for, at most; of others the totals keep what they had. */
 const pendingBeyondMax = 1_000;
@@ -83,14 +88,6 @@ export interface Ending {
 /** What of an outcome the task keeps. */
 export type Ended = Pick<Outcome, 'denial' | 'attempts' | 'costMicroUsd' | 'target'>;
 
-/** How a call ended, for the task: refused by the gate, failed at the destination, or done. */
-export function endState(outcome: Pick<Outcome, 'denial' | 'attempts'>): 'done' | 'failed' | 'denied' {
-  const sent = outcome.attempts.some((attempt) => attempt.sent);
-  if (outcome.denial !== null && !sent) return outcome.attempts.length > 0 ? 'failed' : 'denied';
-  const answered = outcome.attempts.at(-1)?.status ?? null;
-  return answered === null || answered >= 400 ? 'failed' : 'done';
-}
-
 function failuresAfter(
   record: TaskRecord,
   ending: Ending,
@@ -98,8 +95,37 @@ function failuresAfter(
 ): Pick<TaskRecord, 'failuresInARow' | 'failuresByRoute'> {
   const { [ending.route]: run, ...others } = record.failuresByRoute;
   if (state === 'done') return { failuresInARow: 0, failuresByRoute: others };
-  const next: FailureRun = { count: (run?.count ?? 0) + 1, lastAtMs: ending.atMs };
+  const next = failureAfter(record, run, ending);
   return { failuresInARow: record.failuresInARow + 1, failuresByRoute: { ...others, [ending.route]: next } };
+}
+
+/** How long the destination asked to be left alone; undefined where it did not. */
+export function askedToWait({ attempts }: Pick<Ended, 'attempts'>): number | undefined {
+  const last = attempts.at(-1);
+  const waitMs = last?.status === 429 ? last.retryAfterMs : undefined;
+  return waitMs === undefined || waitMs < askedToWaitMs ? undefined : waitMs;
+}
+
+/** An agent that comes again when it was told to, and is put off again, has not failed; one that comes early has. */
+function failureAfter(record: TaskRecord, run: FailureRun | undefined, { callId, outcome, atMs }: Ending): FailureRun {
+  const waitMs = askedToWait(outcome);
+  const failed = { count: (run?.count ?? 0) + 1, lastAtMs: atMs };
+  if (waitMs === undefined) return failed;
+  const madeAtMs = record.history.find((entry) => entry.callId === callId)?.atMs ?? atMs;
+  const early = run?.waitUntilMs !== undefined && madeAtMs < run.waitUntilMs;
+  const stood = { count: run?.count ?? 0, lastAtMs: run?.lastAtMs ?? atMs };
+  return { ...(early ? failed : stood), waitUntilMs: atMs + waitMs };
+}
+
+/** Refusals that no answered call has made up for; what the destination failed at is neither. */
+function denialsAfter(record: TaskRecord, { outcome, atMs }: Ending, state: HistoryEntry['state']) {
+  if (countsAsDenied(outcome.denial)) return withOneMore(record.denials, atMs);
+  return state === 'done' && outcome.denial === null ? withOneLess(record.denials) : record.denials;
+}
+
+/** The record with one more refusal of a call that never entered its history. */
+export function withDenial(record: TaskRecord, atMs: number): TaskRecord {
+  return { ...record, denials: withOneMore(record.denials, atMs) };
 }
 
 /**
@@ -113,8 +139,7 @@ export function endHistory(record: TaskRecord, ending: Ending): TaskRecord {
   if (!isPending && !isBeyond) return record;
   const state = endState(outcome);
   const status = outcome.attempts.at(-1)?.status ?? null;
-  const sent = outcome.attempts.some((attempt) => attempt.sent);
-  const noEffect = !sent || (status !== null && status >= 400 && status < 500);
+  const noEffect = hadNoEffect(outcome.attempts);
   const count = record.counts[ending.operation] ?? noCount;
   const history = record.history.map((entry): HistoryEntry => {
     if (entry.callId !== ending.callId) return entry;
@@ -127,8 +152,11 @@ export function endHistory(record: TaskRecord, ending: Ending): TaskRecord {
       target: outcome.target?.name ?? null,
     };
   });
+  const { denials: _before, ...rest } = record;
+  const denials = denialsAfter(record, ending, state);
   return {
-    ...record,
+    ...rest,
+    ...(denials === undefined ? {} : { denials }),
     ...(state === 'denied' ? {} : failuresAfter(record, ending, state)),
     ...(isBeyond ? { pendingBeyond: (record.pendingBeyond ?? []).filter((callId) => callId !== ending.callId) } : {}),
     history,

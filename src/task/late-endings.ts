@@ -6,10 +6,11 @@
 import type { TaskRecord, Thought, ThoughtMatch } from '../call.ts';
 import type { Clock, TaskId } from '../clock.ts';
 import { deny, isDenial } from '../denial.ts';
+import { endState } from '../outcome.ts';
 import { RetryQueue } from '../store/retry-queue.ts';
 import { StoreUnavailable } from '../store/store.ts';
 import type { Log } from '../telemetry/log.ts';
-import { type Ending, endHistory, endState } from './history.ts';
+import { type Ending, endHistory } from './history.ts';
 import type { Tasks } from './tasks.ts';
 import { addThought, markUsed } from './thoughts.ts';
 

@@ -7,6 +7,7 @@ import type { Agent, Caller, JsonObject, PlanStep, Spending, Subject, TaskRecord
 import { type Denial, deny, isDenial } from '../denial.ts';
 import { narrowTools, type Toolset } from '../toolset.ts';
 import type { NamedSubject, TaskRequestBody } from '../wire/task-request.ts';
+import { type Caught, isClean, withCaught } from './caught.ts';
 import { type Claim, claimantOf, isSameAgent } from './claimant.ts';
 import {
   denyEnded,
@@ -34,15 +35,22 @@ const actorBytesMax = 4096;
 /** What the policy says of a task. What a grant leaves out stands as asked for. */
 export interface TaskVerdict {
   readonly allow: boolean;
+  /** Digest of the policies that say so. */
+  readonly content?: string;
   readonly denial: Denial | null;
-  readonly grant: {
-    readonly tools?: readonly string[];
-    readonly plan?: readonly PlanStep[];
-    readonly budget?: Partial<Spending>;
-    readonly ttlSeconds?: number;
-    readonly labels?: JsonObject;
-    readonly taint?: readonly string[];
-  };
+  readonly grant: Grant;
+  /** What is granted besides, of which the task gets what both grant. */
+  readonly alsoGrant?: Grant;
+}
+
+/** What a task may have. */
+interface Grant {
+  readonly tools?: readonly string[];
+  readonly plan?: readonly PlanStep[];
+  readonly budget?: Partial<Spending>;
+  readonly ttlSeconds?: number;
+  readonly labels?: JsonObject;
+  readonly taint?: readonly string[];
 }
 
 /** A request for a task, with what the server knows of it. */
@@ -63,6 +71,8 @@ export type Wish = Omit<TaskRequestBody, 'subject'>;
 export interface Asked {
   readonly wish: Wish;
   readonly trace: Trace;
+  /** What the agent brings along from tasks it had a short while ago. */
+  readonly carried?: Caught;
 }
 
 export interface OpeningPorts<Verdict extends TaskVerdict> extends IssuePorts {
@@ -70,7 +80,18 @@ export interface OpeningPorts<Verdict extends TaskVerdict> extends IssuePorts {
   readonly verifySubject: (token: string, agent: Agent) => Promise<Subject | Denial>;
   /** Whether an issuer of that name asks that tokens of its agents belong to a key. */
   readonly bindingRequired: (issuer: string) => boolean;
-  readonly decide: (wish: Wish, agent: Agent, subject: Subject | null, parent: TaskRecord | null) => Verdict;
+  /** `taint` is what the task begins with, whatever is granted. */
+  readonly decide: (
+    wish: Wish,
+    agent: Agent,
+    subject: Subject | null,
+    parent: TaskRecord | null,
+    taint: readonly string[],
+  ) => Verdict | Promise<Verdict>;
+  /** Counts that the agent asks for one more task; denies `rate_limited`. */
+  readonly denyTooMany: (agent: Agent) => Promise<Denial | undefined>;
+  /** What the agent knows from its last tasks, which its next one begins with. */
+  readonly carried: (agent: Agent) => Promise<Caught>;
   /** Resolves when the event is durable; a task that cannot be recorded does not come to be. */
   readonly recordOpened: (record: TaskRecord, verdict: Verdict, asked: Asked) => Promise<void>;
   /** What the policy denied; what was refused before it could be asked, the server counts and samples. */
@@ -104,7 +125,7 @@ function restOf(parent: TaskRecord | null, nowMs: number): Partial<Spending> {
 
 /**
  * Opens a task, or says why not; gives the right to its first token. Denies what `claimantOf` does, `args_invalid`,
- * `task_unknown` and what a parent that has ended is denied, `policy_denied`, `policy_unavailable`.
+ * `task_unknown` and what a parent that has ended is denied, `rate_limited`, `policy_denied`, `policy_unavailable`.
  */
 export async function openTask<Verdict extends TaskVerdict>(
   ports: OpeningPorts<Verdict>,
@@ -121,38 +142,79 @@ export async function openTask<Verdict extends TaskVerdict>(
   if (unfit !== undefined) return unfit;
   const agent = above === null ? claimant.agent : actingFor(claimant.agent, above.record.agent);
   if (isDenial(agent)) return agent;
+  const tooMany = await ports.denyTooMany(agent);
+  if (tooMany !== undefined) return tooMany;
   const parent = above?.record ?? null;
   const subject = await subjectOf(ports, named, agent, parent);
   if (isDenial(subject)) return subject;
 
-  const verdict = ports.decide(wish, agent, subject, parent);
+  // A part begins with what the whole has caught, and with what its agent brings from elsewhere.
+  const brought = await ports.carried(agent);
+  const before = parent === null ? brought : withCaught<Caught>(caughtIn(parent), brought);
+
+  const verdict = await ports.decide(wish, agent, subject, parent, before.taint);
   if (!verdict.allow) {
     const denial = verdict.denial ?? deny('policy_denied', 'The policy does not allow this task.');
     await ports.recordDenied(denial, agent, subject, verdict, asked);
     return denial;
   }
-  const { grant } = verdict;
+  const { grant, alsoGrant = {} } = verdict;
   const { ceiling } = ports;
-  const lists = [parent?.tools ?? null, above?.scope ?? null, grant.tools ?? null];
-  const plan = [wish.plan ?? null, grant.plan ?? null].reduce<Plan>(
+  const lists = [parent?.tools ?? null, above?.scope ?? null, grant.tools ?? null, alsoGrant.tools ?? null];
+  const plan = [wish.plan ?? null, grant.plan ?? null, alsoGrant.plan ?? null].reduce<Plan>(
     (steps, list) => narrowPlan(steps, list, operations),
     planForParts(parent),
   );
+  const { taint, regions } = withCaught<Caught>(before, {
+    taint: [...(grant.taint ?? []), ...(alsoGrant.taint ?? [])],
+  });
+  const tainted = await taintWhole(ports, parent, brought);
+  if (tainted !== undefined) return tainted;
+  const lives = [ceiling.ttlSeconds, wish.ttlSeconds, grant.ttlSeconds, alsoGrant.ttlSeconds];
   const record = await ports.tasks.create({
     agent,
     subject,
     purpose: wish.purpose,
     tools: lists.reduce<Toolset>((tools, list) => narrowTools(tools, list, operations), wish.tools),
     ...(plan === null ? {} : { plan }),
-    labels: grant.labels ?? wish.labels,
+    labels: grant.labels ?? alsoGrant.labels ?? wish.labels,
     parent,
-    ttlMs: 1000 * Math.min(ceiling.ttlSeconds, wish.ttlSeconds ?? Infinity, grant.ttlSeconds ?? Infinity),
-    budget: narrowBudget(ceiling.budget, restOf(parent, ports.nowMs()), wish.budget, grant.budget ?? {}),
-    taint: [...new Set([...(parent?.taint ?? []), ...(grant.taint ?? [])])],
+    ttlMs: 1000 * Math.min(...lives.map((seconds) => seconds ?? Infinity)),
+    budget: narrowBudget(
+      ceiling.budget,
+      restOf(parent, ports.nowMs()),
+      wish.budget,
+      grant.budget ?? {},
+      alsoGrant.budget ?? {},
+    ),
+    taint,
+    ...(regions === undefined ? {} : { regions }),
     ...(claimant.binding === null ? {} : { bound: true as const }),
+    // A part is no way out of what the whole goes on under.
+    policy: parent?.policy ?? verdict.content,
   });
-  await ports.recordOpened(record, verdict, asked);
+  await ports.recordOpened(record, verdict, { ...asked, carried: brought });
   return firstTicket(record, claimant);
+}
+
+function caughtIn({ taint, regions }: TaskRecord): Caught {
+  return { taint, ...(regions === undefined ? {} : { regions }) };
+}
+
+/** What the agent of a part brings, the whole will learn from it: it goes into every task above, before the part is. */
+async function taintWhole(
+  { tasks }: Pick<OpeningPorts<TaskVerdict>, 'tasks'>,
+  parent: TaskRecord | null,
+  brought: Caught,
+): Promise<Denial | undefined> {
+  if (parent === null || isClean(brought)) return undefined;
+  for (const { id } of [parent, ...parent.ancestors]) {
+    const updated = await tasks.update(parent.tenant, id, (current) =>
+      current === undefined ? deny('task_expired', 'A task above this one has expired.') : withCaught(current, brought),
+    );
+    if (isDenial(updated)) return updated;
+  }
+  return undefined;
 }
 
 /** The agent of a part, with all it acts for: who its own token names, then the agent above and all that one acts for. */
@@ -225,7 +287,7 @@ async function subjectOf<Verdict extends TaskVerdict>(
 }
 
 /** Two issuers may know two people by one id; an agent that asserts an id means whoever is known by it. */
-function isSameSubject(one: Subject | null, other: Subject): boolean {
+export function isSameSubject(one: Subject | null, other: Subject): boolean {
   if (one === null || one.id !== other.id || one.type !== other.type) return false;
   return one.issuer === undefined || other.issuer === undefined || one.issuer === other.issuer;
 }

@@ -5,11 +5,13 @@
  */
 import type {
   Admitted,
+  AgentRuns,
   Arrival,
   Caller,
   CallerFact,
   DecisionFact,
   EntryFact,
+  Obligations,
   OperationFact,
   Outcome,
   Spending,
@@ -23,11 +25,15 @@ import type {
 } from '../call.ts';
 import type { Clock, ThoughtId } from '../clock.ts';
 import { type Denial, deny, isDenial } from '../denial.ts';
-import { unsentOutcome } from '../outcome.ts';
+import { endState, unsentOutcome } from '../outcome.ts';
 import type { Stage } from '../stage.ts';
-import { digestOf } from './digest.ts';
-import { enterHistory, factsOf, repeatsOf } from './history.ts';
+import { type AgentLimits, type AgentLoopsUse, type AgentNews, denyAgentRuns } from './agent-loops.ts';
+import { callDigests, keyedDigest } from './call-digests.ts';
+import type { CarriedTaint } from './carried.ts';
+import { type Caught, withCaught } from './caught.ts';
+import { askedToWait, enterHistory, factsOf, repeatsOf, withDenial } from './history.ts';
 import type { CallEnding, LateEndings } from './late-endings.ts';
+import { countsAsDenied, denyLooping, type LoopLimits, restMs } from './loops.ts';
 import { denyRevoked } from './revoked.ts';
 import { actingOf } from './suspended.ts';
 import type { Suspensions } from './suspensions.ts';
@@ -44,8 +50,12 @@ export interface TaskStages {
   readonly suspensions: Pick<Suspensions, 'look' | 'known'>;
   readonly endings: Pick<LateEndings, 'settle' | 'later'>;
   readonly balanceOf: BalanceOf;
+  /** What agents take into their next tasks. */
+  readonly carried: Pick<CarriedTaint, 'keep'>;
   readonly clock: Clock;
-  readonly repeatsMax: number;
+  /** What the tasks of one agent do over and over. */
+  readonly agentLoops: AgentLoopsUse;
+  readonly loop: LoopLimits & { readonly agent: AgentLimits };
   readonly historyMax: number;
 }
 
@@ -75,7 +85,12 @@ export function taskStage(stages: TaskStages): Stage<Arrival & CallerFact, TaskF
       const found = await usableTask(stages, caller);
       if (isDenial(found)) return found;
       const inherited = await stages.tasks.inheritTaint(found);
-      return isDenial(inherited) ? inherited : { task: await viewOf(stages, inherited) };
+      if (isDenial(inherited)) return inherited;
+      const [view, agentRuns] = await Promise.all([
+        viewOf(stages, inherited),
+        stages.agentLoops.runsOf(inherited, stages.loop.agent),
+      ]);
+      return { task: { ...view, agentRuns } };
     },
   };
 }
@@ -111,15 +126,24 @@ export function enterStage(stages: TaskStages): Stage<Arrival & CallerFact & Tas
       const acting = { ...actingOf(record), route: operation.route };
       const suspended = stages.suspensions.known.denialOf(acting, stages.clock.nowMs());
       if (suspended !== undefined) return suspended;
+      const { agentLoops, loop } = stages;
+      const stopped = denyAgentRuns(runsAt(call.task), operation.route, loop.agent, stages.clock.nowMs());
+      if (stopped !== undefined) return stopped;
       const facts = factsOf(operation, payload.args, digestKey);
-      const digest = digestOf(digestKey, [operation.name, payload.document()]);
+      const digests = callDigests(operation, payload);
+      const looking = {
+        ...{ operation: operation.name, effect: operation.effect, digest: keyedDigest(digestKey, digests.whole) },
+        ...(digests.prompt === null ? {} : { prompt: keyedDigest(digestKey, digests.prompt) }),
+      };
+      const caps = await agentLoops.capsOf(record, operation, digests.whole, loop.agent);
       let entered: { before: TaskRecord; repeats: number; thought: ThoughtMatch | null } | undefined;
       const enter = (current: TaskRecord | undefined) => {
         if (current === undefined) return unknownTask();
         const ended = denyUnlessActive(current, stages.clock.nowMs());
         if (ended !== undefined) return ended;
-        const repeats = repeatsOf(current, digest);
-        if (repeats >= stages.repeatsMax) return looping(operation.name, repeats);
+        const circling = denyLooping(current, looking, loop, stages.clock.nowMs());
+        if (circling !== undefined) return circling;
+        const repeats = repeatsOf(current, looking.digest);
         const thought =
           operation.kind === 'model' ? null : matchThought(current, operation, payload.args, call.toolCallId);
         entered = { before: current, repeats, thought };
@@ -130,14 +154,12 @@ export function enterStage(stages: TaskStages): Stage<Arrival & CallerFact & Tas
           {
             callId: call.id,
             kind: operation.kind,
-            operation: operation.name,
-            effect: operation.effect,
+            ...looking,
             state: 'pending',
             atMs: call.receivedAtMs,
             costMicroUsd: 0,
             target: null,
             facts,
-            digest,
           },
           stages.historyMax,
         );
@@ -150,7 +172,7 @@ export function enterStage(stages: TaskStages): Stage<Arrival & CallerFact & Tas
       if (isDenial(updated)) return updated;
       if (entered === undefined) throw new Error('the task was written without the call having entered');
       const { before, repeats, thought } = entered;
-      return { entry: { thought, repeats, facts, task: await viewOf(stages, before) } };
+      return { entry: { thought, repeats, facts, caps, task: await viewOf(stages, before) } };
     },
     late: (call, given) => settleTask(stages, { ...call, ...given }, neverSent),
   };
@@ -159,19 +181,14 @@ export function enterStage(stages: TaskStages): Stage<Arrival & CallerFact & Tas
 /** How a call ends that was given up on before it was admitted. */
 const neverSent: Outcome = unsentOutcome(deny('store_unavailable', 'The task did not answer in time.'));
 
-function looping(operation: string, repeats: number): Denial {
-  return deny(
-    'task_looping',
-    `This task has made the same call to ${operation} ${repeats} times. Its answer will not change; do something else.`,
-    {
-      reasons: [{ code: 'equal_calls', message: `${repeats} equal calls of ${operation}` }],
-    },
-  );
+/** Where the tasks of the agent stood when the call came; nowhere, for one that is not asked. */
+function runsAt({ agentRuns }: TaskView): AgentRuns {
+  return agentRuns ?? { failures: {} };
 }
 
 /**
- * Sets the taint of what the operation reads and what the decision declares, before anything is sent. Adds no fact but
- * that it is done.
+ * Sets the taint of what the operation reads and what the decision declares, and the regions that the decision keeps its
+ * data to, before anything is sent. Adds no fact but that it is done.
  */
 export function taintStage(
   stages: TaskStages,
@@ -180,33 +197,39 @@ export function taintStage(
     name: 'task',
     fault: 'store_unavailable',
     gives: { tainted: (value) => value === true },
-    admit: async ({ caller, task, resolved, decision }) => {
-      const taint = [...resolved.operation.reads, ...(decision.obligations.taint ?? [])];
-      const denial = await taintTask(stages, caller.tenant, task.record, taint);
+    admit: async ({ task, resolved, decision }) => {
+      const denial = await taintTask(stages, task.record, caughtBy(resolved.operation.reads, decision.obligations));
       return denial ?? { tainted: true };
     },
   };
 }
 
-/** What a part has read, the whole has read: taint goes into the task and up to every task above. */
+function caughtBy(reads: readonly string[], { taint = [], regions }: Pick<Obligations, 'taint' | 'regions'>): Caught {
+  return { taint: [...new Set([...reads, ...taint])], ...(regions === undefined ? {} : { regions: [regions] }) };
+}
+
+/**
+ * What a part has caught, the whole has caught: it goes into the task and up to every task above, and is noted for the
+ * next tasks of their agents. Denies what writing a record does. Rejects with `StoreUnavailable`.
+ */
 export async function taintTask(
-  stages: Pick<TaskStages, 'tasks'>,
-  tenant: string,
-  { id, ancestors, taint: known }: TaskRecord,
-  taint: readonly string[],
+  { tasks, carried }: Pick<TaskStages, 'tasks' | 'carried'>,
+  record: TaskRecord,
+  caught: Caught,
 ): Promise<Denial | undefined> {
-  const missing = (labels: readonly string[]) => taint.some((label) => !labels.includes(label));
-  const above = taint.length === 0 ? [] : ancestors.map((ancestor) => ancestor.id);
-  // Taint is never taken away, so what the record had it has; those above may lack what a part was granted.
-  const tainted = missing(known) ? [id, ...above] : above;
-  for (const taskId of tainted) {
-    const updated = await stages.tasks.update(tenant, taskId, (current) =>
-      current === undefined || !missing(current.taint)
-        ? (current ?? unknownTask())
-        : { ...current, taint: [...new Set([...current.taint, ...taint])] },
+  const { id, tenant, ancestors } = record;
+  const whole = withCaught(record, caught);
+  // Taint is never taken away, so what the record had it has; those above may lack what a part was granted. Those above
+  // go first: what stands in a part then stands above it.
+  const above = caught.taint.length === 0 && whole === record ? [] : ancestors;
+  for (const taskId of [...above.map((ancestor) => ancestor.id), ...(whole === record ? [] : [id])]) {
+    const updated = await tasks.update(tenant, taskId, (current) =>
+      current === undefined ? unknownTask() : withCaught(current, caught),
     );
     if (isDenial(updated)) return updated;
   }
+  for (const { agent, issuer } of above) await carried.keep({ id: agent, issuer, tenant }, caught);
+  await carried.keep(record.agent, whole);
   return undefined;
 }
 
@@ -225,8 +248,48 @@ export async function stillAlive(stages: TaskStages, call: Admitted): Promise<De
  */
 export async function settleTask(stages: TaskStages, call: Underway, outcome: Outcome): Promise<void> {
   const { caller, resolved, entry, task } = call;
-  if (caller === undefined || resolved === undefined || entry === undefined || task === undefined) return;
-  await stages.endings.settle(endingOf(stages, { ...call, caller, resolved, task }, entry, outcome));
+  if (caller === undefined || task === undefined) return;
+  if (resolved === undefined || entry === undefined) return settleRefused(stages, task, outcome);
+  const { route } = resolved.operation;
+  await Promise.all([
+    stages.endings.settle(endingOf(stages, { ...call, caller, resolved, task }, entry, outcome)),
+    noteOutcome(stages, task, route, outcome),
+  ]);
+  if (call.tainted !== true || call.decision === undefined) return;
+  // Until now the agent has read of it: it may have been a long stream.
+  const caught = caughtBy(resolved.operation.reads, call.decision.obligations);
+  await stages.carried.keep(task.record.agent, withCaught<Caught>(task.record, caught));
+}
+
+/** A call that was refused before it entered its history leaves no entry, and counts as refused. */
+async function settleRefused(stages: TaskStages, task: TaskView, outcome: Outcome): Promise<void> {
+  const { loop, clock } = stages;
+  const { tenant, id, denials } = task.record;
+  // In a storm that was stopped it changes nothing, and is not worth a write.
+  const stopped = restMs(denials, loop.denials, loop.coolDownMs, clock.nowMs()) > 0;
+  if (stopped || !countsAsDenied(outcome.denial)) return;
+  const counted = (current: TaskRecord | undefined) =>
+    current === undefined ? unknownTask() : withDenial(current, clock.nowMs());
+  await Promise.all([stages.tasks.update(tenant, id, counted), noteOutcome(stages, task, null, outcome)]);
+}
+
+/** What came of a call, for all tasks of its agent. */
+async function noteOutcome(
+  { agentLoops, loop }: TaskStages,
+  task: TaskView,
+  route: string | null,
+  outcome: Outcome,
+): Promise<void> {
+  const what = newsOf(outcome);
+  if (what !== null) await agentLoops.note(task.record, { what, route, runs: runsAt(task) }, loop.agent);
+}
+
+/** Null where it counts neither way: refused for what waiting helps against, or told to come again later. */
+function newsOf(outcome: Outcome): AgentNews | null {
+  if (countsAsDenied(outcome.denial)) return 'denied';
+  const state = endState(outcome);
+  if (state === 'failed') return askedToWait(outcome) === undefined ? 'failed' : null;
+  return state === 'done' && outcome.denial === null ? 'answered' : null;
 }
 
 function endingOf(

@@ -8,6 +8,8 @@ import { type Clock, newId } from '../clock.ts';
 import { type Denial, deny, isDenial } from '../denial.ts';
 import { type Store, storeKey } from '../store/store.ts';
 import { updateRecord } from '../store/update.ts';
+import type { CarriedTaint } from './carried.ts';
+import { type Caught, withCaught } from './caught.ts';
 import { listTask, type TaskPage, type TaskQuery, taskPage } from './task-list.ts';
 
 export type { TaskPage, TaskQuery } from './task-list.ts';
@@ -29,8 +31,12 @@ export interface NewTask {
   readonly ttlMs: number;
   readonly budget: Spending;
   readonly taint: readonly string[];
+  /** As in the record. */
+  readonly regions?: TaskRecord['regions'];
   /** Its first token belongs to a key. */
   readonly bound?: true | undefined;
+  /** Digest of the policies that allowed it. */
+  readonly policy?: string | undefined;
 }
 
 /** The state a task is in now: an active task past its expiry has expired, whoever looks. */
@@ -63,11 +69,14 @@ export function ancestorOf({ id, agent, purpose, budget }: TaskRecord): Ancestor
 export class Tasks {
   readonly #store: Store;
   readonly #clock: Clock;
+  readonly #carried: Pick<CarriedTaint, 'keep'> | undefined;
   readonly #turns = new Map<string, Promise<void>>();
 
-  constructor(options: { store: Store; clock: Clock }) {
+  /** `carried` is told what an agent knows when a task of its ends. */
+  constructor(options: { store: Store; clock: Clock; carried?: Pick<CarriedTaint, 'keep'> }) {
     this.#store = options.store;
     this.#clock = options.clock;
+    this.#carried = options.carried;
   }
 
   static key(tenant: string, id: string): string {
@@ -99,7 +108,9 @@ export class Tasks {
       expiresAtMs,
       budget: task.budget,
       taint: task.taint,
+      ...(task.regions === undefined ? {} : { regions: task.regions }),
       ...(task.bound === undefined ? {} : { bound: task.bound }),
+      ...(task.policy === undefined ? {} : { policy: task.policy }),
       digestKey: this.#clock.randomBytes(32).toString('base64url'),
       history: [],
       counts: {},
@@ -139,35 +150,36 @@ export class Tasks {
 
   /** The denial of a call whose task is part of one that has ended, or undefined: who kills a task kills its parts. */
   async denyUnlessLineageActive(record: TaskRecord): Promise<Denial | undefined> {
-    const taint = await this.#taintAbove(record);
-    return isDenial(taint) ? taint : undefined;
+    const caught = await this.#caughtAbove(record);
+    return isDenial(caught) ? caught : undefined;
   }
 
   /**
-   * The record with the taint that the tasks above have taken on since, which is written into it first: whoever holds
-   * a token of the whole may hold one of its part as well. Denies as `denyUnlessLineageActive` does.
+   * The record with the taint and regions that the tasks above have taken on since, which are written into it first:
+   * whoever holds a token of the whole may hold one of its part as well. Denies as `denyUnlessLineageActive` does.
    */
   async inheritTaint(record: TaskRecord): Promise<TaskRecord | Denial> {
-    const above = await this.#taintAbove(record);
-    if (isDenial(above) || above.every((label) => record.taint.includes(label)))
-      return isDenial(above) ? above : record;
-    return this.update(record.tenant, record.id, (current) => {
-      if (current === undefined) return deny('task_unknown', 'There is no such task.');
-      return { ...current, taint: [...new Set([...current.taint, ...above])] };
-    });
+    const above = await this.#caughtAbove(record);
+    if (isDenial(above) || withCaught(record, above) === record) return isDenial(above) ? above : record;
+    return this.update(record.tenant, record.id, (current) =>
+      current === undefined ? deny('task_unknown', 'There is no such task.') : withCaught(current, above),
+    );
   }
 
-  async #taintAbove(record: TaskRecord): Promise<readonly string[] | Denial> {
-    const taint: string[] = [];
+  async #caughtAbove(record: TaskRecord): Promise<Caught | Denial> {
+    let caught: Caught = { taint: [] };
     for (const { id } of record.ancestors) {
       const above = await this.load(record.tenant, id);
       if (above === undefined) return deny('task_expired', 'A task above this one has expired.');
       const denial = denyUnlessActive(above, this.#clock.nowMs());
       if (denial !== undefined)
         return deny(denial.code, 'A task above this one has ended. Nothing more is called here.');
-      taint.push(...above.taint);
+      caught = withCaught(caught, {
+        taint: above.taint,
+        ...(above.regions === undefined ? {} : { regions: above.regions }),
+      });
     }
-    return taint;
+    return caught;
   }
 
   /** Changes a record by compare-and-set; `change` may run several times and must have no effects. */
@@ -185,6 +197,8 @@ export class Tasks {
 
   /** Completes or kills a task; every gateway of the store aborts what runs of it. Ending an ended task changes nothing. */
   async end(record: TaskRecord, state: 'completed' | 'killed'): Promise<TaskRecord | Denial> {
+    // Before it ends, so that there is no moment in which its agent would begin anew without it.
+    if (['active', 'paused'].includes(record.state)) await this.#carried?.keep(record.agent, record);
     const ended = await this.update(record.tenant, record.id, (current) => {
       if (current === undefined) return deny('task_unknown', 'There is no such task.');
       return stateOf(current, this.#clock.nowMs()) === 'active' || current.state === 'paused'

@@ -16,6 +16,17 @@ export interface Gauges {
   readonly breakerOpen: () => readonly Reading[];
   readonly auditQueueEvents: () => number;
   readonly policy: () => { readonly bundle: string; readonly revision: string };
+  /** Where the candidate of this gateway stands, and for how many of 100 it decides. */
+  readonly rollout: () => { readonly stage: string; readonly percent: number };
+  /** What became of what is reported in OPA's formats. */
+  readonly policyReports?: () => ReportReadings;
+}
+
+/** Sums since the start: decisions by what became of them, those that went incomplete by why, failed reports by kind. */
+export interface ReportReadings {
+  readonly decisions: readonly Reading[];
+  readonly incomplete: readonly Reading[];
+  readonly failed: readonly Reading[];
 }
 
 /** How a call ended, in four words. A target's own 4xx or 5xx is an answer, and its attempt shows which. */
@@ -41,6 +52,7 @@ export class GateMetrics {
   readonly #overhead: Histogram;
   readonly #stages: Histogram;
   readonly #spans: Counter;
+  readonly #compared: Counter;
   #inFlight = 0;
 
   constructor() {
@@ -90,12 +102,17 @@ export class GateMetrics {
     this.#spans = registry.counter('tollgate_spans_total', 'Spans for the OTLP receiver, by what became of them.', [
       'outcome',
     ]);
+    this.#compared = registry.counter(
+      'tollgate_policy_compared_total',
+      'Inputs that the candidate policy and the one in force both decided, by how the candidate differs.',
+      ['outcome'],
+    );
     registry.reader('tollgate_calls_in_flight', 'Calls under way.', [], () => [[[], this.#inFlight]]);
     processMetrics(registry);
   }
 
   /** Adds what is read from other rooms at each scrape; once. */
-  watch({ breakerOpen, auditQueueEvents, policy }: Gauges): void {
+  watch({ breakerOpen, auditQueueEvents, policy, rollout, policyReports }: Gauges): void {
     const registry = this.#registry;
     registry.reader(
       'tollgate_breaker_open',
@@ -110,6 +127,13 @@ export class GateMetrics {
       const { bundle, revision } = policy();
       return [[[bundle, revision], 1]];
     });
+    registry.reader('tollgate_policy_rollout_stage', '1 for the stage of the candidate policy.', ['stage'], () => [
+      [[rollout().stage], 1],
+    ]);
+    registry.reader('tollgate_policy_rollout_percent', 'For how many of 100 the candidate decides.', [], () => [
+      [[], rollout().percent],
+    ]);
+    if (policyReports !== undefined) reportMetrics(registry, policyReports);
   }
 
   began(): void {
@@ -144,6 +168,10 @@ export class GateMetrics {
     if (denial.code === 'unauthenticated') this.#unauthenticated.add([denial.reasons[0]?.code ?? none]);
   }
 
+  compared(outcome: string): void {
+    this.#compared.add([outcome]);
+  }
+
   spans(outcome: 'exported' | 'dropped' | 'failed', count: number): void {
     this.#spans.add([outcome], count);
   }
@@ -152,6 +180,30 @@ export class GateMetrics {
   exposition(): string {
     return this.#registry.exposition();
   }
+}
+
+function reportMetrics(registry: MetricRegistry, readings: () => ReportReadings): void {
+  registry.reader(
+    'tollgate_decision_log_events_total',
+    'Decisions for the decision log, by what became of them: sent, unwanted, or why they were dropped.',
+    ['outcome'],
+    () => readings().decisions,
+    'counter',
+  );
+  registry.reader(
+    'tollgate_decision_log_incomplete_total',
+    'Decisions that were reported without their content (withheld) or without their input (too large).',
+    ['why'],
+    () => readings().incomplete,
+    'counter',
+  );
+  registry.reader(
+    'tollgate_policy_reports_failed_total',
+    'Uploads of decisions or status that failed, tries that were repeated included.',
+    ['report'],
+    () => readings().failed,
+    'counter',
+  );
 }
 
 /** What every exporter says of a process, by the names that dashboards know. */

@@ -87,6 +87,11 @@ export class Telemetry implements AsyncDisposable {
     this.#metrics.denied(denial);
   }
 
+  /** Counts an input that two policies decided, by how they differ: one of a closed set. */
+  compared(outcome: string): void {
+    this.#metrics.compared(outcome);
+  }
+
   /** The metrics in Prometheus' text format. */
   exposition(): string {
     return this.#metrics.exposition();

@@ -9,6 +9,10 @@ import type { JsonObject } from '../call.ts';
 const requestAllowed: ReadonlySet<string> = new Set([
   'accept',
   'accept-language',
+  'anthropic-beta',
+  'anthropic-user-profile-id',
+  'anthropic-version',
+  'anthropic-workspace-id',
   'content-language',
   'content-type',
   'if-match',

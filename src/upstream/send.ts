@@ -14,6 +14,7 @@ import type { Dialer, SendRequest } from './dialer.ts';
 import { DialError, type DialErrorKind } from './exchange.ts';
 import { answerHeaders, isHeader, requestHeaders } from './headers.ts';
 import { bodyWithout, headersWithout, secretsOf } from './reflection.ts';
+import { retryAfterOf } from './retry-after.ts';
 
 /** The largest answer after a content coding is taken off. */
 const decodedBytesMax = 64 * 1024 * 1024;
@@ -109,7 +110,12 @@ export class Upstream {
       const head = { status: answer.status, headers: headersWithout(secrets, answerHeaders(answer.headers)) };
       const decoded = decode(answer.body, coding, decodedBytesMax);
       const shown = secrets.length === 0 ? decoded : bodyWithout(secrets, decoded);
-      return { answer: { target, head, body: shown }, attempt: attempt(answer.status, null, true) };
+      const retryAfterMs = retryAfterOf(answer.status, head.headers['retry-after'], clock.nowMs());
+      const tried = attempt(answer.status, null, true);
+      return {
+        answer: { target, head, body: shown },
+        attempt: retryAfterMs === undefined ? tried : { ...tried, retryAfterMs },
+      };
     } catch (error) {
       if (!(error instanceof DialError)) throw error;
       return { failed: attempt(null, error.kind, error.sent), denial: this.#denial(error, call, target) };

@@ -33,6 +33,17 @@ const rotateBody = Type.Object(
   },
   { additionalProperties: false },
 );
+const rolloutBody = Type.Object(
+  {
+    stage: Type.Enum(['shadow', 'canary', 'full', 'rolled_back']),
+    percent: Type.Optional(Type.Number({ minimum: 0, maximum: 100 })),
+    content: Type.Optional(Type.String({ pattern: '^[0-9a-f]{64}$' })),
+    revision: Type.Optional(Type.String({ minLength: 1, maxLength: 4096 })),
+    reason: Type.Optional(why),
+    force: Type.Optional(Type.Boolean()),
+  },
+  { additionalProperties: false },
+);
 const reasonBody = Type.Object({ reason: Type.Optional(why) }, { additionalProperties: false });
 
 /** Whom or what to suspend. An agent is named with its issuer: equal ids of two issuers are two agents. */
@@ -47,6 +58,9 @@ export interface SuspendRequest {
   readonly untilMs: number | null;
 }
 
+/** A step of the rollout of a candidate; `content` and `revision` say which candidate is meant, and no other. */
+export type RolloutRequest = Readonly<Type.Static<typeof rolloutBody>>;
+
 /** RFC 3339 §5.6, with a zone: a time without one would be another at each gateway. */
 const timeForm = /^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:[Zz]|[+-]\d{2}:\d{2})$/;
 
@@ -56,6 +70,7 @@ export class AdminRequests {
   readonly #suspend = this.#ajv.compile<Type.Static<typeof suspendBody>>(suspendBody);
   readonly #resume = this.#ajv.compile<Type.Static<typeof resumeBody>>(resumeBody);
   readonly #rotate = this.#ajv.compile<Type.Static<typeof rotateBody>>(rotateBody);
+  readonly #rollout = this.#ajv.compile<Type.Static<typeof rolloutBody>>(rolloutBody);
   readonly #reason = this.#ajv.compile<Type.Static<typeof reasonBody>>(reasonBody);
 
   /** The body of `POST /suspensions`. */
@@ -86,6 +101,12 @@ export class AdminRequests {
     if ('denial' in body) return body.denial;
     const { purpose, lead_seconds: lead } = body.value;
     return { purpose, leadMs: lead === undefined ? null : lead * 1000 };
+  }
+
+  /** The body of `POST /policy/rollout`. */
+  rollout(bytes: Buffer): RolloutRequest | Denial {
+    const body = read(bytes, this.#rollout);
+    return 'denial' in body ? body.denial : body.value;
   }
 
   /** A body that may say why, and may be left out: of a kill, of an erasure. */

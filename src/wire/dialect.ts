@@ -27,13 +27,18 @@ export interface EncodedDenial {
 
 export interface Dialect {
   readonly name: string;
-  /** Whether the dialect reads requests to this path. Prefixes of dialects do not overlap. */
-  handles(path: string): boolean;
+  /**
+   * Whether the dialect reads requests to this path. No two dialects read one request; where they share a path, as the
+   * lists of models, headers tell them apart.
+   */
+  handles(path: string, headers: RawRequest['headers']): boolean;
+  /** The header that carries the id of a request on this surface, besides `x-request-id`. */
+  readonly requestIdHeader?: string;
   /** Denies 400, 404, 405, 413, 415; never throws on what a client can send. */
   parse(request: RawRequest): WireRequest | Denial;
   /** The denial in the dialect's shape. `streaming` asks for the surface's error frame instead of a whole body. */
-  denial(denial: Denial, members: DenialMembers): EncodedDenial;
-  denialFrame(denial: Denial, members: DenialMembers): Buffer;
+  denial(denial: Denial, members: DenialMembers, requestId?: string): EncodedDenial;
+  denialFrame(denial: Denial, members: DenialMembers, requestId?: string): Buffer;
 }
 
 /** Something wrong with a route's document or settings; the pointer is into RouteSettings. */

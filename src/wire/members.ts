@@ -82,3 +82,15 @@ export function withMembers(text: string, changes: Readonly<Record<string, strin
   }
   return head + kept.join(',') + text.slice(from);
 }
+
+/** The same for one member of an object that lies in `text` at the end of `path`; what is not there is not changed. */
+export function withMemberAt(text: string, path: readonly string[], change: string | null): string {
+  const [name, ...rest] = path;
+  if (name === undefined) return text;
+  const span = memberSpans(text).find((one) => one.name === name);
+  if (span === undefined) return text;
+  if (rest.length === 0) return withMembers(text, { [name]: change });
+  const value = text.slice(span.valueStart, span.valueEnd);
+  if (!value.startsWith('{')) return text;
+  return text.slice(0, span.valueStart) + withMemberAt(value, rest, change) + text.slice(span.valueEnd);
+}

@@ -112,12 +112,17 @@ export class SseParser {
   }
 }
 
-/** One event with one `data` line a line of `data`. */
-export function sseEvent(data: string): Buffer {
-  return Buffer.from(
-    `${data
-      .split('\n')
-      .map((line) => `data: ${line}\n`)
-      .join('')}\n`,
-  );
+/** One event with one `data` line a line of `data`; `event` is its type, where it has one. */
+export function sseEvent(data: string, event = ''): Buffer {
+  const lines = data.split('\n').map((line) => `data: ${line}\n`);
+  return Buffer.from(`${event === '' ? '' : `event: ${event}\n`}${lines.join('')}\n`);
+}
+
+/** The bytes of an event that says `data` instead; all but its data stays as it came, where that stands in one line. */
+export function withData(event: SseEvent, data: string): Buffer {
+  const before = event.data ?? '';
+  const at = event.dataLines === 1 ? event.raw.lastIndexOf(before) : -1;
+  if (at === -1) return sseEvent(data, event.event);
+  const after = event.raw.subarray(at + Buffer.byteLength(before));
+  return Buffer.concat([event.raw.subarray(0, at), Buffer.from(data), after]);
 }

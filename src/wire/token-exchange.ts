@@ -110,6 +110,7 @@ const errors: Partial<Record<DenialCode, { readonly status: number; readonly err
   insufficient_scope: { status: 400, error: 'invalid_scope' },
   policy_denied: { status: 400, error: 'unauthorized_client' },
   agent_suspended: { status: 400, error: 'unauthorized_client' },
+  rate_limited: { status: 429, error: 'temporarily_unavailable' },
 };
 
 /** Pointers of denials that are about a token which stands for somebody else than the client. */

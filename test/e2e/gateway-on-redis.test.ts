@@ -16,6 +16,7 @@ const files = [
   'exchange',
   'inspection',
   'introspection',
+  'loops',
   'parallel',
   'policy',
   'revocation',

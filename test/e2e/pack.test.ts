@@ -14,7 +14,17 @@ import { sentDigest, TxnTokens } from '../../src/identity/txn-token.ts';
 import { part, partPath } from '../parts.ts';
 
 const root = resolve(import.meta.dirname, '../..');
-const packed = ['bin', 'src', 'policies', 'scripts', 'package.json', 'tsconfig.json', 'tsconfig.build.json', 'LICENSE'];
+const packed = [
+  'bin',
+  'src',
+  'console',
+  'policies',
+  'scripts',
+  'package.json',
+  'tsconfig.json',
+  'tsconfig.build.json',
+  'LICENSE',
+];
 const startMs = 20_000;
 
 interface Ran {
@@ -52,7 +62,8 @@ const options = { ...part('opa'), ...(await registry()), timeout: 240_000 };
 
 const config = {
   gateway: { listen: '127.0.0.1:0', admin: '127.0.0.1:0', public_url: 'http://gate.test' },
-  policy: { bundle: './node_modules/tollgate/policies' },
+  // The shipped policies are about another company's routes.
+  policy: { bundle: './node_modules/tollgate/policies', unknown_operations: 'warn' },
   issuers: [
     { name: 'local', issuer: 'http://127.0.0.1:9', audiences: ['api://tollgate'], tenant: 'one', cloud: 'local' },
   ],
@@ -74,7 +85,8 @@ test(
       assert.equal(made.code, 0, made.out);
       const [tarball = ''] = (await readdir(scratch)).filter((name) => name.endsWith('.tgz'));
       const listed = (await run('tar', ['-tzf', join(scratch, tarball)], {})).out.split('\n');
-      for (const file of ['dist/cli/main.js', 'dist/audit/sinks/sqlite-worker.js', 'policies/capabilities.json']) {
+      const files = ['cli/main.js', 'audit/sinks/sqlite-worker.js', 'console/main.js'].map((file) => `dist/${file}`);
+      for (const file of [...files, 'policies/capabilities.json', 'console/index.html', 'console/console.css']) {
         assert.ok(listed.includes(`package/${file}`), `${file} is packed`);
       }
       assert.deepEqual(
@@ -187,6 +199,22 @@ async function verifiesToken(fresh: string, scratch: string): Promise<void> {
   assert.equal(typed.code, 0, typed.out);
 }
 
+/** Every file that the pages name, from the document on. */
+async function servesConsole(adminUrl: string): Promise<void> {
+  const toSee = ['', 'main.js', 'console.css'];
+  const seen = new Set<string>();
+  for (let name = toSee.pop(); name !== undefined; name = toSee.pop()) {
+    if (seen.has(name)) continue;
+    seen.add(name);
+    const response = await fetch(`${adminUrl}/console/${name}`);
+    const text = await response.text();
+    assert.equal(response.status, 200, `${name}: ${text}`);
+    if (!name.endsWith('.js')) continue;
+    for (const [, from = ''] of text.matchAll(/(?:\bfrom|\bimport)\s*["']\.\/([^"'\n]+)["']/g)) toSee.push(from);
+  }
+  assert.ok(seen.has('playground.js') && seen.has('preact-hooks.js'), [...seen].join());
+}
+
 /** Runs what `npx tollgate` resolves to: npx itself does not pass a signal on that comes to it alone. */
 async function startAndStop(folder: string, surroundings: NodeJS.ProcessEnv): Promise<void> {
   const command = join(folder, 'node_modules', '.bin', 'tollgate');
@@ -209,6 +237,7 @@ async function startAndStop(folder: string, surroundings: NodeJS.ProcessEnv): Pr
       if (url !== undefined) status = (await fetch(`${url}/readyz`)).status;
     }
     assert.equal(status, 200, said);
+    await servesConsole(/people (http[^\s,(]+)/.exec(said)?.[1] ?? '');
     child.kill('SIGTERM');
     assert.equal(await ended, 0, said);
   } finally {

@@ -13,6 +13,7 @@ interface Answer {
     readonly obligations?: object;
     readonly policy_revision?: string;
     readonly error?: { status: number };
+    readonly ignored?: readonly string[];
   };
 }
 
@@ -149,31 +150,118 @@ describe('AuthZEN', part('opa'), () => {
     assert.equal((await post('evaluations', { evaluations: Array(51).fill({}) })).status, 400);
   });
 
-  test('what is no question is 400 with where; the request keeps its id, also where it is refused', async () => {
+  test('what lacks a part of the standard, or has another type there, is 400 with where', async () => {
     const good = of('orders.get_order', { purpose: 'test' });
+    const without = (part: 'subject' | 'action' | 'resource', name: string) => ({
+      ...good,
+      [part]: { ...good[part], [name]: undefined },
+    });
     const bad: [object, string][] = [
       [{ ...good, subject: undefined }, '/subject'],
-      [{ ...good, subject: { ...subject, type: 'user' } }, '/subject/type'],
+      [{ ...good, action: undefined }, '/action'],
+      [{ ...good, resource: undefined }, '/resource'],
+      [without('subject', 'type'), '/subject/type'],
+      [without('subject', 'id'), '/subject/id'],
+      [without('action', 'name'), '/action/name'],
+      [without('resource', 'type'), '/resource/type'],
+      [without('resource', 'id'), '/resource/id'],
+      [{ ...good, subject: 'coordinator' }, '/subject'],
+      [{ ...good, action: { name: 123 } }, '/action/name'],
+      [{ ...good, context: 'now' }, '/context'],
+      [{ ...good, resource: { ...route, properties: [] } }, '/resource/properties'],
+    ];
+    for (const [body, path] of bad) {
+      for (const [form, asked] of [
+        ['evaluation', body],
+        ['evaluations', { ...body, evaluations: [] }],
+      ] as const) {
+        const response = await post(form, asked);
+        const { code, reasons } = (await response.json()) as { code: string; reasons: { path: string }[] };
+        assert.deepEqual([response.status, code], [400, 'request_invalid'], path);
+        assert.ok(
+          reasons.some((reason) => reason.path === path),
+          `${path} in ${JSON.stringify(reasons)}`,
+        );
+      }
+    }
+    const raw = (body: string, type = 'application/json') =>
+      fetch(`${admin.world.gate.adminUrl}/access/v1/evaluation`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${admin.token(['policy_author'])}`, 'content-type': type },
+        body,
+      });
+    for (const [body, type] of [['{"subject":'], [''], ['[]'], [JSON.stringify(good), 'text/plain']] as const) {
+      assert.equal((await raw(body, type)).status, 400, `${body} ${type}`);
+    }
+  });
+
+  test('a question of the right shape about what is not here is answered no, with what it lacks', async () => {
+    const good = of('orders.get_order', { purpose: 'test' });
+    const todo = {
+      subject: { type: 'user', id: 'CiRmZDA2MTRkMy1jMzlhLTQ3ODEtYjdiZC04Yjk2ZjVhNTEwMGQSBWxvY2Fs' },
+      action: { name: 'can_read_todos' },
+      resource: { type: 'todo', id: 'todo-1', properties: { ownerID: 'rick@the-citadel.com' } },
+    };
+    const open: [object, string][] = [
+      [todo, '/subject/type'],
+      [{ ...todo, subject }, '/resource/type'],
       [{ ...good, subject: { type: 'agent', id: 'coordinator' } }, '/subject/properties/issuer'],
+      [{ ...good, subject: { ...subject, properties: { issuer: 7 } } }, '/subject/properties/issuer'],
       [
         { ...good, subject: { ...subject, properties: { issuer: 'nobody', tenant: 'acme' } } },
         '/subject/properties/issuer',
       ],
       [{ ...good, action: { name: 'orders.nothing' } }, '/action/name'],
       [{ ...good, resource: { type: 'route', id: 'gpt' } }, '/resource/id'],
-      [{ ...good, context: { purpos: 'test' } }, '/purpos'],
+      [{ ...good, context: {} }, '/context'],
+      [{ ...good, context: { purpose: 'test', budget: { many: 1 } } }, '/context/budget/many'],
       [{ ...good, context: { task_id: 'task_1', purpose: 'test' } }, '/context'],
-      [{ ...good, more: 1 }, '/more'],
     ];
-    for (const [body, path] of bad) {
-      const response = await post('evaluation', body);
-      const { code, reasons } = (await response.json()) as { code: string; reasons: { path: string }[] };
-      assert.deepEqual([response.status, code], [400, 'request_invalid'], path);
-      assert.ok(
-        reasons.some((reason) => reason.path === path),
-        `${path} in ${JSON.stringify(reasons)}`,
-      );
+    for (const [body, path] of open) {
+      const { decision, context } = await ask(body);
+      assert.deepEqual([decision, context.code, context.error?.status], [false, 'request_invalid', 400], path);
+      assert.deepEqual(context.reasons[0]?.path, path);
     }
+    const batch = { evaluations: open.map(([body]) => body) };
+    const { evaluations } = (await (await post('evaluations', batch)).json()) as { evaluations: Answer[] };
+    assert.deepEqual(
+      evaluations.map(({ context }) => context.reasons[0]?.path),
+      open.map(([, path]) => path),
+    );
+  });
+
+  test('[policy.authzen-open] members that nobody knows are ignored wherever they stand, and told', async () => {
+    const good = of('orders.get_order', { purpose: 'test', time: '2025-06-27T18:03-07:00', ip: '192.168.1.1' });
+    const wide = {
+      ...{ ...good, foo: 'bar', futureField: { nested: true } },
+      subject: { ...subject, name: 'x', properties: { ...subject.properties, department: 'Sales' } },
+      action: { name: 'orders.get_order', properties: { method: 'GET' } },
+      resource: { ...route, label: 'x' },
+    };
+    const { decision, context } = await ask(wide);
+    assert.equal(decision, true);
+    assert.deepEqual(
+      [...(context.ignored ?? [])].sort(),
+      ['/action/properties', '/context/ip', '/context/time', '/foo', '/futureField', '/resource/label'].concat([
+        '/subject/name',
+        '/subject/properties/department',
+      ]),
+    );
+    const options = { evaluations_semantic: 'execute_all', another_option: 'value' };
+    const batch = { ...wide, evaluations: [{}, { future: 1 }], options };
+    const { evaluations } = (await (await post('evaluations', batch)).json()) as { evaluations: Answer[] };
+    assert.deepEqual(
+      evaluations.map((answer) => answer.decision),
+      [true, true],
+    );
+    const misspelt = await ask(of('orders.get_order', { purpos: 'test' }));
+    assert.deepEqual([misspelt.decision, misspelt.context.reasons[0]?.path], [false, '/context']);
+    assert.deepEqual(misspelt.context.ignored, ['/context/purpos']);
+    assert.equal((await ask(of('orders.get_order', { purpose: 'test' }))).context.ignored, undefined);
+  });
+
+  test('the request keeps its id, also where it is refused', async () => {
+    const good = of('orders.get_order', { purpose: 'test' });
     const other = await ask({ ...good, context: { task_id: 'task_none' } });
     assert.deepEqual(short(other), [false, 'task', 'task_unknown', undefined]);
     for (const [token, status] of [

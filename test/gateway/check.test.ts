@@ -152,7 +152,7 @@ describe('checks agree with calls', options, () => {
     { why: 'no such model', expect: 'route_unknown', call: chat({ model: 'other' }) },
     { why: 'no model named', expect: 'request_invalid', call: chat({ model: undefined }) },
     { why: 'no such model operation', expect: 'operation_unknown', call: { ...chat(), path: '/v1/embeddings' } },
-    { why: 'a surface that is not there', expect: 'route_unknown', call: { ...chat(), path: '/v1/messages' } },
+    { why: 'an API it does not speak', expect: 'operation_unknown', call: { ...chat(), path: '/v1/messages' } },
     { why: 'personal data', expect: 'pii_blocked', call: chat(say(`to ${email}`)), task: oblige({ block: [{}] }) },
     {
       why: 'a secret',

@@ -31,6 +31,7 @@ async function tollgate(...argv: readonly string[]): Promise<{ code: number; out
 interface Report {
   readonly decided_calls: number;
   readonly decided_tasks: number;
+  readonly decided_answers: number;
   readonly changed: number;
   readonly by_change: readonly { name: string; count: number }[];
   readonly groups: readonly {
@@ -99,10 +100,11 @@ describe('policies over the trail of a gate', part('opa'), () => {
 
   test('the policies in force change nothing of what they decided', async () => {
     const report = await replay(active, '--fail-on-change');
-    // Six tasks of five calls, one over the limit, one with an address.
+    // Six tasks of five calls, one over the limit, one with an address; all that were not refused were answered.
     assert.deepEqual([report.decided_calls, report.decided_tasks, report.changed], [32, 6, 0]);
-    assert.deepEqual([report.uncertain.redacted.decided, report.uncertain.not_recorded], [1, 1]);
-    assert.deepEqual(report.same_revision, { decided: 37, changed: 0 });
+    assert.equal(report.decided_answers, 25);
+    assert.deepEqual([report.uncertain.redacted.decided, report.uncertain.not_recorded], [2, 1]);
+    assert.deepEqual(report.same_revision, { decided: 61, changed: 0 });
   });
 
   test('a candidate that lets one refund through is shown with that one call', async () => {
@@ -127,10 +129,10 @@ describe('policies over the trail of a gate', part('opa'), () => {
     const argv = ['replay', '--bundle', bundle, '--since', '1h', '--config', world.configFile];
     const { code, out } = await tollgate(...argv);
     assert.equal(code, 0);
-    assert.match(out, /over the last 1h: 32 calls and 6 tasks decided again\n6 would change\n/);
+    assert.match(out, /over the last 1h: 32 calls, 25 answers and 6 tasks decided again\n6 would change\n/);
     assert.match(out, /^6 +allowed, would be denied +no_models +azure\/coordinator +gpt\.chat$/m);
     assert.equal([...out.matchAll(/^no_models +call_\w+ +task_\w+ +20\S+Z/gm)].length, 3, out);
-    assert.match(out, /1 were decided on redacted values: 0 of them change/);
+    assert.match(out, /2 were decided on redacted values: 0 of them change/);
     assert.match(out, /1 have no recorded input/);
     assert.equal((await tollgate(...argv, '--fail-on-change')).code, 1);
   });

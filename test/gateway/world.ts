@@ -22,7 +22,9 @@ export interface WorldOptions {
   readonly alterRooms?: (rooms: Rooms) => Rooms;
   /** Further targets of the model route. */
   readonly modelTargets?: readonly Record<string, unknown>[];
-  /** Goes over the first target of both routes. */
+  /** Adds the model route `claude`, on the same witness, which then is to answer as Anthropic does; goes over its target. */
+  readonly claude?: Record<string, unknown>;
+  /** Goes over the first target of all routes. */
   readonly target?: Record<string, unknown>;
   /** Goes over the issuer, and over the rows of the two routes. */
   readonly rows?: Partial<Record<'issuer' | 'gpt' | 'orders', Record<string, unknown>>>;
@@ -71,6 +73,17 @@ const openapi = {
 
 const price = { input_usd_per_mtok: 1, output_usd_per_mtok: 2 };
 
+/** Tests make the same few calls over and over; what is about loops names the limits that it is about. */
+export const unboundedLoop = {
+  ...{ repeats: 49, same_prompt: 49, ping_pong: 25, denials: 10_000 },
+  agent: { repeats: 1_000_000, failures_in_a_row: 1_000_000, denials: 1_000_000, tasks_per_minute: 1_000_000 },
+};
+
+function claudeRoute(url: string, target: Record<string, unknown>): object {
+  const own = { name: 'one', provider: 'anthropic', url, model: 'claude-real', max_output_tokens: 1000, price };
+  return { name: 'claude', kind: 'model', targets: [{ ...own, credential: 'key', ...target }] };
+}
+
 /** Set by the test that runs gateway tests on Redis; each gate then has an id of its own, as its keys lie there. */
 const redisUrl = process.env.TOLLGATE_TEST_REDIS;
 
@@ -114,7 +127,8 @@ export class World implements AsyncDisposable {
         data_dir: './data',
       },
       policy: { bundle: resolve(import.meta.dirname, '../fixtures/policy') },
-      task: { loop: { repeats: 49 }, budget: { cost_usd: 1 } },
+      // Tasks of one test know nothing of those of another, also where they share a store.
+      task: { loop: unboundedLoop, budget: { cost_usd: 1 }, taint_seconds: 0 },
       issuers: [
         {
           name: 'azure',
@@ -155,10 +169,13 @@ export class World implements AsyncDisposable {
           targets: [{ ...target, name: 'one', url: orders.url, credential: 'key' }],
           ...options.rows?.orders,
         },
+        ...(options.claude === undefined ? [] : [claudeRoute(model.url, { ...target, ...options.claude })]),
       ],
     };
     for (const [section, values] of Object.entries(options.config ?? {}))
       base[section] = Array.isArray(values) ? values : { ...(base[section] as object), ...values };
+    const task = base.task as { readonly loop: object };
+    base.task = { ...task, loop: { ...unboundedLoop, ...task.loop } };
     await writeFile(join(directory, 'orders.json'), JSON.stringify(openapi));
     await writeFile(configFile, JSON.stringify(base));
     const logs: string[] = [];

@@ -32,4 +32,9 @@ export const auditPromises = {
     sentence: 'An event commits to arguments by a keyed digest and holds neither payloads nor findings in clear.',
     source: 'what auditors see: commitments',
   },
+  'audit.answers-are-kept': {
+    sentence:
+      'What an answer was decided on is kept beside its outcome, redacted, with the decision: also of answers that were refused or streamed.',
+    source: 'issue of policies: answers in replay; OWASP AISVS C9.4.3',
+  },
 } as const satisfies Record<string, PromiseEntry>;

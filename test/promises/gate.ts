@@ -11,6 +11,11 @@ export const gatePromises = {
     sentence: 'What nothing changed goes to the target byte for byte.',
     source: 'way of a call: wire',
   },
+  'wire.fields-classed': {
+    sentence:
+      'Every field, block, tool and beta feature that the SDK of a model provider knows has a class, and what has none stands before the policy by its name.',
+    source: 'model requests',
+  },
   'wire.arguments-validated': {
     sentence:
       'Arguments that do not fit the operation are denied as args_invalid, and a path that fits no operation as operation_unknown.',
@@ -63,5 +68,22 @@ export const gatePromises = {
   'config.all-faults-listed': {
     sentence: 'A wrong configuration stops the start with every fault listed, each with its line.',
     source: 'tollgate.yaml',
+  },
+  'server.console-closed': {
+    sentence: 'The console serves its own files and no others, under a policy that lets in nothing from elsewhere.',
+    source: 'people at the console',
+  },
+  'server.console-playground': {
+    sentence: 'In a browser a recorded input can be picked, evaluated, changed, and the rule that then fires be seen.',
+    source: 'people at the console',
+  },
+  'server.console-hostile-text': {
+    sentence:
+      'What agents and their calls put into a recorded input is shown as text and never becomes part of a page.',
+    source: 'people at the console',
+  },
+  'server.console-keyboard': {
+    sentence: 'Everything in the console can be done with the keyboard alone.',
+    source: 'people at the console: WCAG 2.2 §2.1.1',
   },
 } as const satisfies Record<string, PromiseEntry>;

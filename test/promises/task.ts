@@ -44,6 +44,41 @@ export const taskPromises = {
       'What an operation is said to read taints its task and all above it before the call is sent; what nobody has said of it is untrusted, and sends outside.',
     source: 'way of a call: declared taint is set at admission',
   },
+  'task.taint-into-the-next-task': {
+    sentence:
+      'For at least the configured time after a tainted task last called something or ended, a new task of its agent begins with that taint at every gateway, whatever the policy grants.',
+    source: 'words: taint; OWASP AISVS C9.4.2',
+  },
+  'task.checkpoint-own': {
+    sentence:
+      'The checkpoint of a task is written by its agent alone, and read by it, by its parent and by the next task of that agent for the same subject; a narrowed token does neither.',
+    source: 'what agents see: checkpoint',
+  },
+  'task.checkpoint-one-writer': {
+    sentence:
+      'Of parallel writes of a checkpoint that name one state of it exactly one is made, at whichever gateways.',
+    source: 'what agents see: checkpoint; RFC 9110 §13.1',
+  },
+  'task.checkpoint-sealed': {
+    sentence:
+      'Who reads the store reads no checkpoint, and one that was changed there or put under another task is not given out.',
+    source: 'what agents see: checkpoint, encrypted at rest',
+  },
+  'task.checkpoint-taints': {
+    sentence:
+      'Whoever reads a checkpoint catches the taint its task had: the task that reads it, or the next task of an agent that reads it without one.',
+    source: 'what agents see: checkpoint carries the taint to whoever resumes',
+  },
+  'task.checkpoint-regions': {
+    sentence:
+      'A checkpoint is written and read only at gateways in regions that every decision on a call of its task has left open.',
+    source: 'what agents see: checkpoint, bound to the regions of the task',
+  },
+  'task.checkpoint-recorded': {
+    sentence:
+      'A checkpoint that holds a secret is refused; every write, read and refusal of its contents is recorded, the contents never.',
+    source: 'what agents see: checkpoint, inspected',
+  },
   'task.kill-ends-running-calls': {
     sentence: 'Killing a task aborts its running calls, and no later call of it is admitted.',
     source: 'way of a call: kill epoch; OWASP AISVS C9.8.6',
@@ -56,6 +91,21 @@ export const taskPromises = {
   'task.equal-calls-loop': {
     sentence: 'Repeating an equal call beyond the limit is denied as task_looping, and the task stays alive.',
     source: 'denials; OWASP AISVS C9.1',
+  },
+  'task.circles-end': {
+    sentence:
+      'Equal calls, one prompt again and again, two or three calls in turn, refusals and failures without end: in one task each ends within the configured number of calls, is told of with since when, and leaves the task alive.',
+    source: 'denials: task_looping; OWASP AISVS C9.1.3',
+  },
+  'task.circles-end-over-tasks': {
+    sentence:
+      'A new task is no way out of a circle: over any number of tasks of one agent, equal model calls and writes, refusals and failures end within their configured number.',
+    source: 'denials: task_looping; OWASP AISVS C9.1.2',
+  },
+  'task.waiting-is-no-circle': {
+    sentence:
+      'Who waits for something, reads a list page by page, or comes again when it was told to is not taken for one that runs in circles.',
+    source: 'denials: task_looping',
   },
   'task.thought-links-action': {
     sentence:

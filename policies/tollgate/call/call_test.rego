@@ -211,6 +211,14 @@ test_a_model_without_a_token_cap_in_the_data_is_denied if {
 	decision.reasons[0].code == "max_tokens_missing"
 }
 
+test_a_model_that_answers_in_no_token_needs_no_cap if {
+	document := document_for({"kind": "model", "effect": "read", "max_tokens": 0})
+	decision := call.decision with input as document
+		with data.tollgate.purposes as purpose_with({"effects": ["read"], "tool_kinds": ["function"]})
+	decision.allow == true
+	not decision.obligations.max_tokens
+}
+
 test_models_get_a_token_cap_that_lowers if {
 	decided(model).obligations.max_tokens == {"value": 4096, "on_excess": "lower"}
 	not decided(base).obligations.max_tokens

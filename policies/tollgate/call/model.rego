@@ -14,6 +14,9 @@ model_bounded if {
 
 max_tokens_stated if is_number(operation.max_tokens)
 
+# What answers in no token needs no cap: a count of the tokens of a prompt.
+max_tokens_stated if input.call.max_tokens == 0
+
 # A tool that acts at the provider acts past the gate.
 deny contains lib.reason("provider_side_tool", message) if {
 	some tool in input.call.tools

@@ -7,14 +7,9 @@ package tollgate.lib
 # METADATA
 # description: One document of a set of documents, member by member.
 merged(demands) := {kind: value |
-	documents := {as_document(demand) | some demand in demands}
-	kinds := {kind | some document in documents; some kind, _ in document}
-	some kind in kinds
-	value := combined(kind, {said |
-		some document in documents
-		some name, said in document
-		name == kind
-	})
+	documents := [as_document(demand) | some demand in demands]
+	some kind in {kind | some document in documents; some kind, _ in document}
+	value := combined(kind, [document[kind] | some document in documents])
 }
 
 # A demand that is no document is kept under a name that no gate knows: it denies, and is not lost.

@@ -41,6 +41,12 @@ export interface EventFilter {
   readonly trace_id?: string;
   readonly call?: string;
   readonly type?: EventType;
+  /** Id of the event. */
+  readonly id?: string;
+  /** One of these. */
+  readonly types?: readonly EventType[];
+  /** Only events of which a payload of one of these kinds is kept whole, and not erased. */
+  readonly kept?: readonly PayloadKind[];
   /** Inclusive, milliseconds since 1970. */
   readonly fromMs?: number;
   /** Exclusive. */

@@ -10,7 +10,18 @@ import { type EventRow, eventOfRow, storeFiles } from './sqlite-schema.ts';
 
 type Bindings = Record<string, string | number>;
 
-const equalColumns = ['task', 'agent', 'tenant', 'subject', 'operation', 'code', 'trace_id', 'call', 'type'] as const;
+const equalColumns = [
+  'task',
+  'agent',
+  'tenant',
+  'subject',
+  'operation',
+  'code',
+  'trace_id',
+  'call',
+  'type',
+  'id',
+] as const;
 
 function conditions(filter: EventFilter): { where: string[]; bindings: Bindings } {
   const where: string[] = [];
@@ -27,6 +38,17 @@ function conditions(filter: EventFilter): { where: string[]; bindings: Bindings 
   } else if (filter.decision !== undefined) {
     where.push('decision = :decision');
     bindings.decision = filter.decision;
+  }
+  if (filter.types !== undefined) {
+    where.push('type IN (SELECT value FROM json_each(:types))');
+    bindings.types = JSON.stringify(filter.types);
+  }
+  if (filter.kept !== undefined) {
+    where.push(
+      `EXISTS (SELECT 1 FROM payloads JOIN task_keys USING (task) WHERE payloads.seq = events.seq
+         AND kind IN (SELECT value FROM json_each(:kept)) AND truncated = 0 AND key IS NOT NULL)`,
+    );
+    bindings.kept = JSON.stringify(filter.kept);
   }
   if (filter.fromMs !== undefined) {
     where.push('time_ms >= :from_ms');

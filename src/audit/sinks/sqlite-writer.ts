@@ -17,7 +17,7 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { chain, genesisHash, hashOfText, type Link } from '../chain.ts';
 import { type Checkpoint, checkpointSigner, type Jwks, openCheckpoint, publicJwk } from '../checkpoint.ts';
 import type { UnchainedEvent } from '../event.ts';
-import { commitment, sealPayload } from '../task-key.ts';
+import { TaskSeal } from '../task-key.ts';
 import type { SinkSettings } from './index.ts';
 import { AuditTampered, type Draft, type OpenIntent, type Written } from './sink.ts';
 import { columnsOf, type EventRow, eventOfRow, prepareWriter, storeFiles } from './sqlite-schema.ts';
@@ -238,12 +238,13 @@ export class SqliteWriter {
     }
 
     const key = this.#keyFor(draft);
+    const seal = key === null ? null : new TaskSeal(key.bytes);
     const taskSeq = event.task === null ? null : this.#lastTaskSeq(event.task) + 1;
     const link = {
       seq: this.#tail.seq + 1,
       task_seq: taskSeq,
-      proposed_commitment: draft.proposed === null || key === null ? null : commitment(key.bytes, draft.proposed),
-      sent_commitment: draft.sent === null || key === null ? null : commitment(key.bytes, draft.sent),
+      proposed_commitment: draft.proposed === null || seal === null ? null : seal.commitment(draft.proposed),
+      sent_commitment: draft.sent === null || seal === null ? null : seal.commitment(draft.sent),
       intent_hash: intentHash,
       prev_hash: this.#tail.hash,
     };
@@ -251,9 +252,9 @@ export class SqliteWriter {
     this.#stmt.insertEvent.run({ ...columnsOf({ ...whole, ...link }), event: chained.text, hash: chained.hash });
     if (event.type === 'intent') this.#stmt.insertIntent.run(event.call, link.seq, chained.hash);
     if (resolves) this.#stmt.closeIntent.run(event.call);
-    if (key?.kept === true) {
+    if (key?.kept === true && seal !== null) {
       for (const payload of payloads) {
-        const sealed = sealPayload(key.bytes, payload.nonce, event.id, payload);
+        const sealed = seal.payload(payload.nonce, event.id, payload);
         const truncated = Number(payload.truncated);
         this.#stmt.insertPayload.run(link.seq, payload.kind, event.id, event.task, event.call, truncated, sealed);
       }

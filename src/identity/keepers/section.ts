@@ -25,7 +25,8 @@ export const keysSection = Type.Object(
       Type.String({
         minLength: 1,
         description:
-          'At least 32 random bytes, the same at every gateway on the store: seals the keys of `store`. With any ' +
+          'At least 32 random bytes, the same at every gateway on the store: seals the keys of `store`, and ' +
+          'checkpoints of tasks, which a gateway on Redis keeps only with a secret. With any ' +
           'source it marks the public keys that a gateway publishes there, and keys without that mark are not taken. ' +
           'Give it to all gateways at once; without it, whoever can write to the store can add a key.',
       }),

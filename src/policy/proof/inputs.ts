@@ -67,6 +67,16 @@ export class InputMaker {
     return { input, group, changes };
   }
 
+  /** A value for the place `path`, made of `group`; names of the path stand as words, positions as `*`. */
+  value(schema: Schema, group: Group, path: readonly string[]): Json {
+    return this.#value(schema, { group, texts: [], near: [], numbers: [] }, path);
+  }
+
+  /** A name for a further member of the map at `path`. */
+  name(group: Group, path: readonly string[]): string {
+    return this.#free.name({ group, texts: [], near: [], numbers: [] }, path);
+  }
+
   /** What made an input do something new is tried again in others. */
   remember({ changes }: Made): void {
     for (const { place, value } of changes) {
@@ -188,7 +198,7 @@ export class InputMaker {
 }
 
 /** JSON alone is in it, so that JSON can copy it; a good deal faster than structuredClone. */
-function copyOf(value: Json): Json {
+export function copyOf(value: Json): Json {
   return JSON.parse(JSON.stringify(value)) as Json;
 }
 

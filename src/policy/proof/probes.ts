@@ -76,11 +76,33 @@ function isDecision({ name }: RegoRule): boolean {
   return phases.some((phase) => name === `tollgate.${phase}.decision`);
 }
 
-/** The sources with a probe for each of `probed`. */
+/** A rule beside the others of its package that nothing but the search asks for. */
+export interface Probe {
+  readonly file: string;
+  readonly package: readonly string[];
+  readonly phases: readonly Phase[];
+  /** What is told where it has a value. */
+  readonly label: number;
+  /** Its text under the name `name`. */
+  readonly text: (name: string) => string;
+  /** When `value` counts as one, in Rego. */
+  readonly held: string;
+}
+
+/** A probe that is the rule itself once more. */
+export function probeOf({ index, rule, phases: of }: ProbedRule): Probe {
+  return {
+    ...{ file: rule.file, package: rule.package, phases: of, label: index },
+    text: (name) => `${name}${rule.text.slice(rule.headChars)}`,
+    held: rule.kind === 'set' ? 'value != set()' : rule.kind === 'object' ? 'value != {}' : 'true',
+  };
+}
+
+/** The sources with `probes` in them. */
 export function probedSources(
   files: readonly SourceFile[],
   rules: readonly RegoRule[],
-  probed: readonly ProbedRule[],
+  probes: readonly Probe[],
 ): SourceFile[] {
   const present = phases.filter((phase) => rules.some(({ name }) => name === `tollgate.${phase}.decision`));
   const sources = files.map(({ path, content }) => {
@@ -95,17 +117,17 @@ export function probedSources(
       if (start >= 0) lines[rule.row - 1] = `${line.slice(0, start)}${prefix}${line.slice(start)}`;
     }
     text = lines.join('\n');
-    const own = probed.filter(({ rule }) => rule.file === path);
-    const copies = own.map(({ index, rule }) => `${prefix}rule_${index}${rule.text.slice(rule.headChars)}`);
+    const own = probes.filter(({ file }) => file === path);
+    const copies = own.map((probe) => probe.text(`${prefix}rule_${probe.label}`));
     return { path, content: Buffer.from(`${text}\n\n${copies.join('\n\n')}\n`) };
   });
   for (const phase of present) {
-    const lines = probed
-      .filter((entry) => entry.phases.includes(phase))
-      .map(({ index, rule }) => {
-        const name = `data${rule.package.map((word) => `[${JSON.stringify(word)}]`).join('')}.${prefix}rule_${index}`;
-        const held = rule.kind === 'set' ? 'value != set()' : rule.kind === 'object' ? 'value != {}' : 'true';
-        return `${prefix}fired contains ${index} if {\n\tvalue := ${name}\n\t${held}\n}`;
+    const lines = probes
+      .filter((probe) => probe.phases.includes(phase))
+      .map((probe) => {
+        const words = probe.package.map((word) => `[${JSON.stringify(word)}]`).join('');
+        const name = `data${words}.${prefix}rule_${probe.label}`;
+        return `${prefix}fired contains ${probe.label} if {\n\tvalue := ${name}\n\t${probe.held}\n}`;
       });
     const text = [
       `package tollgate.${phase}`,

@@ -16,16 +16,20 @@ import { Chooser, type RandomBytes } from './chooser.ts';
 import { type Compared, compare } from './compare.ts';
 import { InputMaker } from './inputs.ts';
 import { joinedLiterals, type Literals, literalsOf } from './literals.ts';
-import { type ProbedRule, phases, probedRules, probedSources } from './probes.ts';
+import { type ProbedRule, phases, probedRules, probedSources, probeOf } from './probes.ts';
 import { askOpa, type Question } from './reference.ts';
 import { type OpaAccess, parseRules, type RegoRule } from './rego.ts';
 import type { Schema } from './schema.ts';
 import { Search, type Tally } from './search.ts';
+import { Solver } from './solver.ts';
+import { type Unmet, unmetConditions } from './unmet.ts';
 
 /** Tried before the first input is given out. */
-const exploredMin = 4_000;
-const exploredMax = 14_000;
+const exploredMin = 1_500;
+const exploredMax = 6_000;
 const crossedOneIn = 24;
+/** Inputs that are looked through for why a rule was never true, besides those that were made for it. */
+const explainedMax = 1_000;
 
 const schemas: Readonly<Record<Phase, unknown>> = {
   task: taskInputSchema,
@@ -47,6 +51,8 @@ export interface ProofOptions extends OpaAccess {
 export interface RuleCount extends Tally {
   readonly rule: RegoRule;
   readonly phases: readonly Phase[];
+  /** Why it came out one way only: a condition that nothing met. Only where that was looked for, and could be told. */
+  readonly unmet?: Unmet;
 }
 
 export interface PackageCount {
@@ -59,6 +65,8 @@ export interface Questions {
   readonly questions: readonly Question[];
   readonly packages: readonly PackageCount[];
   readonly rules: readonly RuleCount[];
+  /** Inputs that were to make a rule true which never was, by the rule's place in `rules`. */
+  readonly attempts: ReadonlyMap<number, readonly Question[]>;
 }
 
 export interface Proof extends Compared, Questions {}
@@ -68,6 +76,8 @@ export interface Studied {
   readonly files: readonly SourceFile[];
   readonly rules: readonly RegoRule[];
   readonly literals: Literals;
+  /** The data document that was compiled with them. */
+  readonly data: JsonObject;
   readonly probed: readonly ProbedRule[];
   readonly probes: LoadedBundle;
 }
@@ -81,15 +91,15 @@ export async function study(
   const rules = await parseRules(access, files, join(folder, 'parsed'));
   const probed = probedRules(rules);
   const built = await buildBundle({
-    files: probedSources(files, rules, probed),
+    files: probedSources(files, rules, probed.map(probeOf)),
     dataDir: join(folder, 'probes'),
     opa: async () => access.opa,
     clock: access.clock,
     signal: access.signal,
   });
-  const { data } = await readBundle(compiled);
-  const literals = literalsOf(rules, JSON.parse(data.toString('utf8')) as JsonObject);
-  return { files, rules, literals, probed, probes: await LoadedBundle.load(await readBundle(built.file)) };
+  const data = JSON.parse((await readBundle(compiled)).data.toString('utf8')) as JsonObject;
+  const literals = literalsOf(rules, data);
+  return { files, rules, literals, data, probed, probes: await LoadedBundle.load(await readBundle(built.file)) };
 }
 
 /** Makes `inputs` questions for each package of `studied`; `others` lends its literals. */
@@ -102,8 +112,10 @@ export function questionsFor(studied: Studied, inputs: number, random: RandomByt
     .filter((phase) => probes.has(phase))
     .map((phase) => {
       const rules = probed.filter((entry) => entry.phases.includes(phase));
-      const maker = new InputMaker(schemas[phase] as Schema, literals, choose);
-      return { phase, search: new Search({ phase, maker, choose, check, probes, rules }) };
+      const schema = schemas[phase] as Schema;
+      const maker = new InputMaker(schema, literals, choose);
+      const solver = new Solver({ rules: studied.rules, data: studied.data, literals, schema, maker, choose });
+      return { phase, search: new Search({ phase, maker, solver, choose, check, probes, rules }) };
     });
   for (const { search } of searches) search.explore(exploredMin, exploredMax);
   const questions: Question[] = [];
@@ -125,6 +137,14 @@ export function questionsFor(studied: Studied, inputs: number, random: RandomByt
       const fired = tallies.reduce((sum, tally) => sum + tally.fired, 0);
       return { rule, phases: of, fired, not: tallies.reduce((sum, tally) => sum + tally.not, 0) };
     }),
+    attempts: new Map(
+      probed.map(({ index }) => [
+        index,
+        searches.flatMap(({ phase, search }) =>
+          search.attempts(index).map((input) => ({ phase, text: JSON.stringify(input) })),
+        ),
+      ]),
+    ),
   };
 }
 
@@ -141,5 +161,21 @@ export async function prove(options: ProofOptions, compiled: string): Promise<Pr
   await writeSources(sources, files);
   const answers = await askOpa(options, sources, made.questions);
   const bundle = await LoadedBundle.load(await readBundle(compiled));
-  return { ...made, ...compare(bundle, new ShapeCheck(), made.questions, answers) };
+  const rules = await explained(options, studied, made);
+  return { ...made, rules, ...compare(bundle, new ShapeCheck(), made.questions, answers) };
+}
+
+/** The counts of `made`; those of rules that were never true with the condition that stands in the way. */
+async function explained(options: ProofOptions, studied: Studied, made: Questions): Promise<readonly RuleCount[]> {
+  const never = studied.probed.filter(({ index }) => made.rules[index]?.fired === 0);
+  if (never.length === 0) return made.rules;
+  const questions = [
+    ...made.questions.slice(0, explainedMax),
+    ...never.flatMap(({ index }) => made.attempts.get(index) ?? []),
+  ];
+  const unmet = await unmetConditions({ ...options, rules: studied.rules, never, questions });
+  return made.rules.map((count, index) => {
+    const condition = unmet.get(index);
+    return condition === undefined ? count : { ...count, unmet: condition };
+  });
 }

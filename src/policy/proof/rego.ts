@@ -32,6 +32,42 @@ export interface RegoRule {
   readonly places: readonly (readonly string[])[];
   /** Literals that stand in one expression with a path below `input`. */
   readonly compared: readonly Compared[];
+  /** As OPA's parser has it. */
+  readonly clause: Clause;
+  /** What names in it stand for by its file's imports, as words from the root on. */
+  readonly aliases: ReadonlyMap<string, readonly Term[]>;
+}
+
+/** Head and body, and what stands behind `else`. */
+export interface Clause {
+  readonly head: Head;
+  readonly body?: readonly Expression[];
+  readonly else?: Clause;
+}
+
+interface Head {
+  readonly ref: readonly Term[];
+  readonly args?: readonly Term[];
+  readonly key?: Term;
+  readonly value?: Term;
+}
+
+export interface Expression {
+  readonly negated?: boolean;
+  readonly location?: Term['location'];
+  /** A list is a call, its function first. */
+  readonly terms: Term | readonly Term[] | SomeTerms | EveryTerms;
+}
+
+export interface SomeTerms {
+  readonly symbols: readonly Term[];
+}
+
+export interface EveryTerms {
+  readonly key: Term | null;
+  readonly value: Term;
+  readonly domain: Term;
+  readonly body: readonly Expression[];
 }
 
 export interface Compared {
@@ -45,15 +81,14 @@ export interface OpaAccess {
   readonly signal: AbortSignal;
 }
 
-interface Term {
+export interface Term {
   readonly type?: string;
   readonly value?: unknown;
   readonly location?: { readonly row: number; readonly col: number; readonly text?: string };
 }
 
-interface ParsedRule extends Record<string, unknown> {
+interface ParsedRule extends Record<string, unknown>, Clause {
   readonly default?: boolean;
-  readonly head: { readonly ref: readonly Term[]; readonly args?: unknown; readonly key?: unknown };
   readonly location: { readonly row: number; readonly col: number; readonly text: string };
 }
 
@@ -180,6 +215,8 @@ function ruleOf(
     numbers: [...literals.numbers],
     places: seen.places,
     compared,
+    clause: rule,
+    aliases,
   };
 }
 

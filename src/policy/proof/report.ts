@@ -20,10 +20,7 @@ export function proofLines(proof: Proof, seed: number): string[] {
   for (const { rule, fired, not } of proof.rules) lines.push(`  ${placeOf(rule)} ${rule.name}: ${fired}, ${not}`);
   const narrow = oneSided(proof.rules);
   if (narrow.length > 0) lines.push('');
-  for (const { rule, fired } of narrow) {
-    const way = fired === 0 ? 'never fired' : 'fired on every input';
-    lines.push(`warning: ${placeOf(rule)} ${rule.name} ${way}`);
-  }
+  for (const count of narrow) lines.push(`warning: ${oneSidedLine(count)}`);
   if (proof.oddExample !== null) {
     const { phase, index, problem, input } = proof.oddExample;
     lines.push(
@@ -39,6 +36,15 @@ export function proofLines(proof: Proof, seed: number): string[] {
       : `refused: ${proof.mismatched} of ${proof.compared} decisions are not those of opa eval (seed ${seed})`,
   );
   return lines;
+}
+
+/** Which way a rule was never seen to come out, and why if that is known. */
+function oneSidedLine({ rule, fired, not, unmet }: RuleCount): string {
+  const start = `${fired === 0 ? 'never_true' : 'never_false'}: ${placeOf(rule)} ${rule.name}`;
+  if (fired > 0) return `${start} fired on every one of ${fired} inputs, so it decides nothing`;
+  const why =
+    unmet === undefined ? '' : `; nothing met \`${unmet.text}\` (${rule.file}:${unmet.row}) with what is before it`;
+  return `${start} never fired on ${not} inputs${why}`;
 }
 
 function placeOf({ file, row }: RuleCount['rule']): string {

@@ -37,7 +37,8 @@ export function memberSchema(schema: Schema, name: string): Schema | null {
   return Object.hasOwn(properties, name) ? (properties[name] as Schema) : openMembers(schema);
 }
 
-function fits(schema: Schema, value: Json): boolean {
+/** Whether `value` is of the type of `schema`. */
+export function fits(schema: Schema, value: Json): boolean {
   switch (schema.type) {
     case undefined:
       return true;

@@ -10,12 +10,20 @@ import type { Chooser } from './chooser.ts';
 import type { InputMaker, Made } from './inputs.ts';
 import type { Place } from './literals.ts';
 import type { ProbedRule } from './probes.ts';
+import type { Solver } from './solver.ts';
 
 const keptMax = 4_096;
 const examplesMax = 48;
 const recentKept = 32;
-const triesMax = 4;
+const triesMax = 6;
+const fallbackTries = 200;
 const nearestDraws = 12;
+/** A rule is solved for so often before the search takes over; each time in a few goes at one input. */
+const solvingsMax = 60;
+const goesMax = 3;
+const attemptsKept = 32;
+/** From so many different inputs on, a rule's own examples are as good to start from as anything. */
+const examplesEnough = 12;
 
 /** How often a rule had a value, and how often not. */
 export interface Tally {
@@ -36,6 +44,7 @@ interface Tried extends Made {
 export interface SearchOptions {
   readonly phase: Phase;
   readonly maker: InputMaker;
+  readonly solver: Solver;
   readonly choose: Chooser;
   readonly check: ShapeCheck;
   /** The bundle with probes. */
@@ -52,6 +61,8 @@ export class Search {
   readonly #examples = new Map<string, Tried[]>();
   readonly #kin = new Map<number, readonly Kin[]>();
   readonly tallies: ReadonlyMap<number, Tally>;
+  /** What was solved for a rule and did not make it true, the last of it. */
+  readonly #attempts = new Map<number, JsonObject[]>();
   #allowed = 0;
 
   constructor(options: SearchOptions) {
@@ -61,7 +72,10 @@ export class Search {
 
   /** Tries inputs without giving them out: `min` of them, and up to `max` while a rule has come out one way only. */
   explore(min: number, max: number): void {
-    const { choose } = this.#options;
+    const { choose, rules } = this.#options;
+    for (let tries = 0; tries < fallbackTries && this.#kept.length === 0; tries++)
+      this.#try(this.#options.maker.fresh());
+    if (this.#kept.length > 0) for (const rule of rules) for (const fired of [true, false]) this.#settle(rule, fired);
     for (let tried = 0; tried < max; tried++) {
       const rule = this.#unseen();
       if (rule === null && tried >= min) break;
@@ -70,6 +84,40 @@ export class Search {
       else if (unseen !== null) this.#try(this.#change(this.#nearest(unseen), unseen.places));
       else this.#try(this.#change(choose.oneIn(2) ? choose.of(this.#kept) : choose.of(this.#kept.slice(-recentKept))));
     }
+  }
+
+  /** Solves for an outcome until there are some examples of it, or it seems that there are none. */
+  #settle(rule: ProbedRule, fired: boolean): void {
+    const outcome = outcomeOf(rule.index, fired);
+    for (let tries = 0; tries < solvingsMax && (this.#examples.get(outcome)?.length ?? 0) < examplesEnough; tries++) {
+      this.#solve(rule, fired, this.#start(rule, fired));
+    }
+  }
+
+  /**
+   * What to start from. A rule is broken where it fired: then one condition alone keeps it from firing, and a fault in
+   * that one shows.
+   */
+  #start({ index }: ProbedRule, fired: boolean): Tried {
+    const { choose } = this.#options;
+    const firing = fired ? undefined : this.#examples.get(outcomeOf(index, true));
+    return firing === undefined ? choose.of(this.#kept) : choose.of(firing);
+  }
+
+  /** The last of a few goes at one input; null where none of them fits the schema. */
+  #solve({ index, rule }: ProbedRule, fired: boolean, from: Made): Tried | null {
+    let made = from;
+    let tried: Tried | null = null;
+    for (let goes = 0; goes < goesMax; goes++) {
+      made = this.#options.solver.solve(rule, fired, made);
+      tried = this.#try(made);
+      if (tried?.fired.has(index) === fired) return tried;
+    }
+    if (fired && tried !== null) {
+      const attempts = this.#attempts.get(index) ?? [];
+      this.#attempts.set(index, [...attempts.slice(1 - attemptsKept), tried.input]);
+    }
+    return tried;
   }
 
   /** A rule that has come out only one way so far; null if there is none. */
@@ -109,12 +157,10 @@ export class Search {
 
   /** An input that this package is asked about, counted. */
   next(number: number): JsonObject {
-    const { maker, choose } = this.#options;
     const wanted = number % 3 === 0 && this.#examples.has('allow') ? 'allow' : this.#rarest();
     let found: Tried | null = null;
     for (let tries = 0; tries < triesMax; tries++) {
-      const examples = wanted === null || choose.oneIn(16) ? undefined : this.#examples.get(wanted);
-      const tried = this.#try(examples === undefined ? maker.fresh() : this.#change(choose.of(examples)));
+      const tried = this.#towards(wanted, tries);
       if (tried === null) continue;
       found = tried;
       if (wanted === null || outcomes(tried, this.#options.rules).includes(wanted)) break;
@@ -124,6 +170,18 @@ export class Search {
     this.count(given.fired);
     if (given.allowed) this.#allowed += 1;
     return given.input;
+  }
+
+  /** An input that may have the outcome `wanted`: solved for, or a change of one that has it; at times any. */
+  #towards(wanted: string | null, tries: number): Tried | null {
+    const { maker, choose, rules } = this.#options;
+    const examples = wanted === null || choose.oneIn(16) ? undefined : this.#examples.get(wanted);
+    if (examples === undefined) return this.#try(maker.fresh());
+    const sought = rules.find(({ index }) => `${index}` === wanted?.slice(0, -1));
+    const solving = tries > 1 || examples.length < examplesEnough ? choose.oneIn(2) : choose.oneIn(3);
+    if (sought === undefined || !solving) return this.#try(this.#change(choose.of(examples)));
+    const fired = wanted === outcomeOf(sought.index, true);
+    return this.#solve(sought, fired, choose.oneIn(2) ? choose.of(examples) : this.#start(sought, fired));
   }
 
   /** An input that was tried, for another package. */
@@ -139,6 +197,11 @@ export class Search {
       if (fired.has(index)) tally.fired += 1;
       else tally.not += 1;
     }
+  }
+
+  /** Inputs that were to make the rule true, and did not. */
+  attempts(index: number): readonly JsonObject[] {
+    return this.#attempts.get(index) ?? [];
   }
 
   get allowed(): number {
@@ -203,7 +266,11 @@ export class Search {
   }
 }
 
+function outcomeOf(index: number, fired: boolean): string {
+  return `${index}${fired ? '+' : '-'}`;
+}
+
 function outcomes({ fired, allowed }: Tried, rules: readonly ProbedRule[]): string[] {
-  const names = rules.map(({ index }) => `${index}${fired.has(index) ? '+' : '-'}`);
+  const names = rules.map(({ index }) => outcomeOf(index, fired.has(index)));
   return allowed ? [...names, 'allow'] : names;
 }

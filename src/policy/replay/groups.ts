@@ -1,4 +1,5 @@
 /** Changes, put together by what changes, the rules it comes from, the agent and the operation. */
+import type { Phase } from '../instance.ts';
 import type { Change } from './change.ts';
 import type { ReplayedEvent } from './recorded.ts';
 
@@ -18,6 +19,8 @@ export interface ChangeExample {
 }
 
 export interface ChangeGroup {
+  /** What was decided on: a task, a call, or the response to one. */
+  readonly phase: Phase;
   readonly change: Change['kind'];
   readonly rules: readonly string[];
   /** `issuer/id`: equal ids of two issuers are two agents. */
@@ -63,10 +66,9 @@ export class ChangeGroups {
   #beyond = 0;
 
   add(
-    event: ReplayedEvent,
+    { event, phase, redacted }: { readonly event: ReplayedEvent; readonly phase: Phase; readonly redacted: boolean },
     change: Change,
     about: Omit<ChangeExample, 'call' | 'task' | 'time'>,
-    redacted: boolean,
   ): void {
     const [agent, operation] = [agentOf(event), event.operation ?? '?'];
     this.#count += 1;
@@ -78,14 +80,15 @@ export class ChangeGroups {
     for (const rule of change.rules) tally(this.#tallies.rule, rule);
     tally(this.#who.agent, agent);
     tally(this.#who.operation, operation);
-    const key = JSON.stringify([change.kind, change.rules, agent, operation]);
+    const key = JSON.stringify([phase, change.kind, change.rules, agent, operation]);
     let group = this.#groups.get(key);
     if (group === undefined) {
       if (this.#groups.size >= groupsMax) {
         this.#beyond += 1;
         return;
       }
-      group = { change: change.kind, rules: change.rules, agent, operation, count: 0, redacted: 0, examples: [] };
+      const { kind, rules } = change;
+      group = { phase, change: kind, rules, agent, operation, count: 0, redacted: 0, examples: [] };
       this.#groups.set(key, group);
     }
     group.count += 1;

@@ -8,6 +8,7 @@ import { ownReasons } from '../stage.ts';
 
 /** Of an event of the trail, what replaying needs; the audit room's events fit. */
 export interface ReplayedEvent {
+  readonly seq: number;
   readonly type: string;
   readonly id: string;
   readonly time: string;
@@ -16,6 +17,7 @@ export interface ReplayedEvent {
   readonly agent: string | null;
   readonly issuer: string | null;
   readonly operation: string | null;
+  readonly attempts: readonly { readonly status: number | null; readonly sent: boolean }[];
   readonly decision: {
     readonly id: string | null;
     readonly allow: boolean;
@@ -55,6 +57,13 @@ export function recordedOf(event: ReplayedEvent): Recorded {
     return { allow: true, codes: null, obligations };
   if (reasons.length === 1 && ownReasons.has(reasons[0] as string)) return 'gate';
   return { allow: false, codes: reasons, obligations: {} };
+}
+
+/** What was decided about an answer, as it was kept beside it; null for what is no decision. */
+export function answerSaid({ allow, reasons, obligations }: JsonObject): Said | null {
+  if (typeof allow !== 'boolean' || !Array.isArray(reasons)) return null;
+  const codes = reasons.map((reason: { readonly code?: unknown } | null) => String(reason?.code));
+  return { allow, codes, obligations: (obligations ?? {}) as JsonObject };
 }
 
 /** Where the recorder redacted something it leaves the type of the finding in brackets. */

@@ -4,10 +4,15 @@
  * the tasks of the purpose, a few numbers each.
  */
 import type { Json, JsonObject } from '../../call.ts';
+import { type InputPart, inputParts, type LeftOut } from '../input-parts.ts';
 import { ArgumentUse, type Presence } from './arguments.ts';
-import type { ReplayedDecision } from './replay.ts';
+import type { ReplayedDecision } from './kept.ts';
+import { type Archive, noArchive, Rebuilding } from './rebuilding.ts';
 
 const namesMax = 1_000;
+const asked: readonly InputPart[] = ['call.arguments', 'call.provenance', 'call.tools', 'task.counts'];
+/** Of an input, what is not looked at here; it may be missing. */
+export const unlookedAt: LeftOut = new Set(inputParts.filter((part) => !asked.includes(part)));
 
 /** An event with what it cost and where it went; the audit room's events fit. */
 export interface UsageEvent extends ReplayedDecisionEvent {
@@ -70,17 +75,6 @@ export function tally(counts: Counts, name: string, by = 1): void {
   if (counts.has(name) || counts.size < namesMax) counts.set(name, (counts.get(name) ?? 0) + by);
 }
 
-/** The input of a call, checked to be one as far as it is read; its shape was promised when it was recorded. */
-function callInputOf(text: string, fits: (input: Json) => boolean): CallInput | null {
-  let value: Json;
-  try {
-    value = JSON.parse(text) as Json;
-  } catch {
-    return null;
-  }
-  return fits(value) ? (value as unknown as CallInput) : null;
-}
-
 export class Usage {
   readonly purpose: string;
   readonly agents: Counts = new Map();
@@ -97,15 +91,20 @@ export class Usage {
   readonly operations = new Map<string, OperationUse>();
   readonly tasks = new Map<string, TaskUse>();
   calls = 0;
-  /** Calls whose purpose cannot be known: their input was erased, cut, not kept, or is of another version. */
+  /** Calls whose purpose cannot be known: their input was erased, cut, not kept, of another version, or built in part. */
   unknown = 0;
   readonly #fits: (input: Json) => boolean;
+  readonly #rebuilding: Rebuilding;
   readonly #open = new Map<string, { readonly task: TaskUse; readonly operation: OperationUse }>();
 
-  /** `fits` tells whether a document is an input of `tollgate.call`. */
-  constructor(purpose: string, fits: (input: Json) => boolean) {
+  /**
+   * `fits` tells whether a document is an input of `tollgate.call`, `unlookedAt` aside; `archive` is where to look for
+   * what was left out of one.
+   */
+  constructor(purpose: string, fits: (input: Json) => boolean, archive: Archive = noArchive) {
     this.purpose = purpose;
     this.#fits = fits;
+    this.#rebuilding = new Rebuilding(archive, unlookedAt);
   }
 
   /** Takes an intent, an outcome or a denial; they must come in the order of the trail. */
@@ -115,7 +114,7 @@ export class Usage {
       return;
     }
     if (event.call === null || event.task === null || event.decision?.id == null) return;
-    const input = recorded.state === 'kept' ? callInputOf(recorded.text, this.#fits) : null;
+    const input = recorded.state === 'kept' ? this.#callInput(event, recorded.text) : null;
     if (input === null) {
       this.unknown += 1;
       return;
@@ -124,6 +123,13 @@ export class Usage {
     if (input.task.purpose !== this.purpose) return;
     if (event.type === 'denial') tally(this.refused, input.call.operation);
     else this.#sent(event, event.task, event.call, input);
+  }
+
+  /** The input of a call, checked to be one as far as it is read; its shape was promised when it was recorded. */
+  #callInput(event: UsageEvent, text: string): CallInput | null {
+    const whole = this.#rebuilding.input(event, text);
+    if (whole === null || whole.missing.length > 0 || !this.#fits(whole.document)) return null;
+    return whole.document as unknown as CallInput;
   }
 
   #sent(event: UsageEvent, taskId: string, callId: string, input: CallInput): void {

@@ -1,9 +1,11 @@
-/** The wire formats that agents speak, one line each. Their prefixes do not overlap, so the order says nothing. */
+/** The wire formats that agents speak, one line each. No two read one request, so the order says nothing. */
 import type { Dialect, OperationSource } from '../dialect.ts';
+import { modelRoutes } from '../model-routes.ts';
+import { anthropic } from './anthropic.ts';
 import { http, httpTools } from './http.ts';
-import { modelOperations, openai } from './openai.ts';
+import { openai } from './openai.ts';
 
-export const dialects: readonly Dialect[] = [openai, http];
+export const dialects: readonly Dialect[] = [openai, anthropic, http];
 
 /** What the routes of each kind can be called for. */
-export const operationSources: readonly OperationSource[] = [modelOperations, httpTools];
+export const operationSources: readonly OperationSource[] = [modelRoutes, httpTools];

@@ -13,17 +13,15 @@ import {
   type RawRequest,
   type RouteSettings,
 } from '../dialect.ts';
-import { parseJson } from '../json.ts';
-import { requestMediaType } from '../media.ts';
+import { isAnthropic, readModelBody } from '../model-request.ts';
 import { sseEvent } from '../sse.ts';
-import { objectOf } from './openai/ask.ts';
 import { ChatPayload } from './openai/request.ts';
 
 const chatPath = '/v1/chat/completions';
 
 export const openai: Dialect = {
   name: 'openai',
-  handles: (path) => path.startsWith('/v1/') && path !== '/v1/messages' && !path.startsWith('/v1/messages/'),
+  handles: (path, headers) => path.startsWith('/v1/') && !isAnthropic(path, headers),
   parse: parseChat,
   denial: (denial, members): EncodedDenial => ({
     status: denial.status,
@@ -52,24 +50,9 @@ function parseChat(request: RawRequest): WireRequest | Denial {
   if (request.method !== 'POST')
     return deny('method_not_allowed', 'chat completions are made with POST', { allowed: ['POST'] });
   if (request.query !== '') return deny('request_invalid', 'chat completions take no query');
-  const media = requestMediaType(request);
-  if (isDenial(media)) return media;
-  if (media?.type !== 'application/json') {
-    return deny('media_type_unsupported', 'the body must be application/json');
-  }
-  const parsed = parseJson(request.body);
-  if ('fault' in parsed) {
-    const { message, offset, pointer } = parsed.fault;
-    const at = offset === null ? '' : ` (byte ${offset})`;
-    const reason = { code: 'json', message: `${message}${at}`, ...(pointer === null ? {} : { path: pointer }) };
-    return deny('request_invalid', `the body cannot be read: ${message}${at}`, { reasons: [reason] });
-  }
-  const body = objectOf(parsed.value);
-  const route = body.model;
-  if (typeof route !== 'string') {
-    const reason = { code: 'missing', message: 'model must name a model route', path: '/model' };
-    return deny('request_invalid', 'the body must be an object whose model names a route', { reasons: [reason] });
-  }
+  const read = readModelBody(request);
+  if (isDenial(read)) return read;
+  const { route, text, body } = read;
   return {
     kind: 'model',
     route,
@@ -77,7 +60,7 @@ function parseChat(request: RawRequest): WireRequest | Denial {
       if (registry.route(route)?.kind !== 'model') return deny('route_unknown', 'there is no model route of that name');
       const operation = registry.get(`${route}.chat`);
       if (operation === undefined) return deny('operation_unknown', 'the route does not take chat completions');
-      const payload = new ChatPayload(route, request.body.toString('utf8'), body);
+      const payload = new ChatPayload(route, text, body);
       return payload.validate() ?? { operation, payload };
     },
   };

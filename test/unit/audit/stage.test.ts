@@ -83,7 +83,15 @@ test('an allowed call has an intent with decision, commitments and planned targe
     payloads.map(({ kind, text }) => [kind, JSON.parse(text)]),
     [
       ['arguments', { body: { amount_cents: 1999 } }],
-      ['policy_input', { phase: 'call', agent: { id: 'coordinator' } }],
+      [
+        'policy_input',
+        {
+          // Of a call what tells its place in the task's history; no policy saw it.
+          remembered: { kind: 'tool', at_ms: call.receivedAtMs, entered: 0, facts: {} },
+          phase: 'call',
+          agent: { id: 'coordinator' },
+        },
+      ],
     ],
   );
 });
@@ -306,15 +314,16 @@ test('a task’s life is recorded with what the policy said, and a refused task 
   );
 });
 
-test('what an agent wrote into labels and plan is redacted in the kept policy input', async (t) => {
+test('what an agent wrote into labels and plan is redacted in the kept policy input, and in what it got of them', async (t) => {
   const { trail } = await openTrail(t);
-  const record = fakeTask();
   const plan = [{ operation: 'mail.send', where: { 'body.to': 'anna@example.com' } }];
+  const record = fakeTask({ labels: { owner: 'anna@example.com' }, plan });
   const input = { phase: 'task', task: { purpose: 'x', labels: { for: 'anna@example.com' }, plan } };
   const said = decision(clock, { input });
   await recordTask(trail, { record, operation: 'task.create', status: 201, decision: said }, redact);
   const [kept] = (await trail.payloads({ task: record.id, kind: 'policy_input' })).payloads;
-  assert.deepEqual(JSON.parse(kept?.text ?? ''), redact(input));
+  const remembered = { labels: record.labels, plan };
+  assert.deepEqual(JSON.parse(kept?.text ?? ''), redact({ remembered, ...input } as Json));
 });
 
 test('the stages give what their guards accept, and stand on a ladder in their order', async (t) => {
@@ -323,7 +332,9 @@ test('the stages give what their guards accept, and stand on a ladder in their o
   const intent = intentStage(trail, { durability, redact });
   const call = intendedCall(clock, { sent: { b: 1, a: 2 } });
   const proposed = await proposal.admit(call);
-  assert.deepEqual(judge(proposal, proposed), { proposed: { canonical: '{"a":2,"b":1}' } });
+  assert.deepEqual(judge(proposal, proposed), {
+    proposed: { canonical: '{"a":2,"b":1}', args: { body: { amount_cents: 1999 } } },
+  });
   assert.ok(judge(intent, await intent.admit(call)));
   for (const garbage of [{}, { intent: null }, { intent: { eventId: '' } }, { proposed: {} }]) {
     assert.equal(judge(intent, garbage), undefined);

@@ -65,6 +65,61 @@ test('policy check finds the shipped policies good, and lists every fault with i
   assert.deepEqual([missing.code, /no package tollgate\.call/.test(missing.out)], [1, true]);
 });
 
+test('policy check and build tell what compiles and is wrong all the same', part('opa'), async () => {
+  const bad = await folderOf('lint', {
+    ...bundleOf(call(18)),
+    'tollgate/call/d.rego': 'package tollgate.call\n\ndeny contains "d" if input.call.effect == "raed"\n',
+    'tollgate/purposes/data.yaml': '# none yet\np:\n  agnts: []\n',
+  });
+  const checked = await policy('check', '--bundle', bad);
+  assert.equal(checked.code, 1);
+  assert.match(checked.out, /^tollgate\/call\/d\.rego:3: input\.call\.effect is never "raed"; did you mean read\?$/m);
+  assert.match(checked.out, /^tollgate\/purposes\/data\.yaml:3: unknown key agnts; did you mean agents\?$/m);
+  const built = await policy('build', '--bundle', bad, '--out', join(directory, 'lint.tar.gz'));
+  assert.equal(built.code, 1);
+  assert.match(built.out, /^refused: tollgate\/call\/d\.rego:3: /m);
+  await assert.rejects(stat(join(directory, 'lint.tar.gz')));
+});
+
+test('policy check knows the operations of a configuration', part('opa'), async () => {
+  const bundle = await folderOf('named', {
+    ...bundleOf(call(18)),
+    'tollgate/call/d.rego': 'package tollgate.call\n\ndeny contains "d" if input.call.operation == "gpt.chta"\n',
+  });
+  const configured = async (unknown: string) => {
+    const config = join(directory, `${unknown}.yaml`);
+    const target = {
+      name: 'one',
+      provider: 'openai',
+      url: 'https://models.example/v1',
+      model: 'm',
+      max_output_tokens: 1,
+    };
+    const price = { input_usd_per_mtok: 1, output_usd_per_mtok: 1 };
+    const issuer = { name: 'azure', issuer: 'https://login.example', audiences: ['a'], algorithms: ['ES256'] };
+    await writeFile(
+      config,
+      JSON.stringify({
+        gateway: { id: 'g', public_url: 'http://gate.test', trust_domain: 'example.internal', data_dir: './data' },
+        policy: { bundle, unknown_operations: unknown },
+        issuers: [{ ...issuer, agent: 'claims.sub', tenant: 'claims.tid', cloud: 'azure' }],
+        routes: [{ name: 'gpt', kind: 'model', targets: [{ ...target, cloud: 'azure', region: 'eu', price }] }],
+      }),
+    );
+    return policy('check', '--config', config);
+  };
+  const refused = await configured('refuse');
+  assert.equal(refused.code, 1, refused.err);
+  assert.match(
+    refused.out,
+    /^tollgate\/call\/d\.rego:3: there is no operation "gpt\.chta"; did you mean gpt\.chat\?$/m,
+  );
+  const warned = await configured('warn');
+  assert.equal(warned.code, 0);
+  assert.match(warned.out, /^warning: tollgate\/call\/d\.rego:3: there is no operation/m);
+  assert.equal((await policy('check', '--bundle', bundle)).code, 0);
+});
+
 test('policy test counts coverage without the tests, and prints what a failing test printed', part('opa'), async () => {
   const folder = await folderOf('tested', {
     ...bundleOf(call(18)),
@@ -116,7 +171,7 @@ test('policy build refuses with --strict what never fires, and gives out nothing
   const file = join(directory, 'never.tar.gz');
   const strict = await policy('build', '--bundle', folder, '--out', file, '--inputs', '50', '--strict');
   assert.equal(strict.code, 1);
-  assert.match(strict.out, /warning: tollgate\/call\/call\.rego:5 tollgate\.call\.deny never fired/);
+  assert.match(strict.out, /warning: never_true: tollgate\/call\/call\.rego:5 tollgate\.call\.deny never fired/);
   await assert.rejects(stat(file), { code: 'ENOENT' });
   await writeFile(file, 'the bundle of before');
   const fails = await folderOf('fails', bundleOf(`${call(9)}\n\ndecision := null if input.call.stream`));

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { termsOf } from '../../../src/policy/bundle-terms.ts';
+import { noTerms, termsOf } from '../../../src/policy/bundle-terms.ts';
 import { checkPolicy, type PolicyConfig } from '../../../src/policy/section.ts';
 import { bundleOf, engineOn, temporaryFolder, writeFiles } from './bundles.ts';
 import { engineServedBy, markOf, serverOf, until } from './served.ts';
@@ -114,10 +114,14 @@ test('a bundle that expires while it runs decides nothing more, until there is a
 });
 
 test('terms that are written wrongly are refused, for they would not be kept', () => {
-  assert.deepEqual(termsOf({}), { sequence: null, expiresAtMs: null });
-  assert.deepEqual(termsOf({ metadata: { other: 1 } }), { sequence: null, expiresAtMs: null });
+  assert.deepEqual(termsOf({}), noTerms);
+  assert.deepEqual(termsOf({ metadata: { other: 1 } }), noTerms);
   const terms = { sequence: 0, expires: '2026-11-02T11:00:00+01:00' };
-  assert.deepEqual(termsOf({ metadata: { tollgate: terms } }), { sequence: 0, expiresAtMs: Date.parse(tenOClock) });
+  assert.deepEqual(termsOf({ metadata: { tollgate: terms } }), {
+    ...noTerms,
+    sequence: 0,
+    expiresAtMs: Date.parse(tenOClock),
+  });
   const wrong = [
     null,
     [],
@@ -136,7 +140,11 @@ test('terms that are written wrongly are refused, for they would not be kept', (
 });
 
 test('what the section cannot mean is a fault with its place', () => {
-  const base: PolicyConfig = { bundle: 'https://bundles.example/team.tar.gz', signing_keys, allow_rollback: false };
+  const base: PolicyConfig = {
+    ...{ bundle: 'https://bundles.example/team.tar.gz', signing_keys, allow_rollback: false },
+    unknown_operations: 'refuse',
+    rollout: { new_denies_percent: 5, errors_percent: 1, decisions_min: 50, window_seconds: 300 },
+  };
   const fetch = { min_delay_seconds: 60, max_delay_seconds: 120, timeout_seconds: 60 };
   const good: Partial<PolicyConfig>[] = [
     {},
@@ -144,6 +152,8 @@ test('what the section cannot mean is a fault with its place', () => {
     { bundle: 'http://127.0.0.1:8000/b' },
     { bundle: '/etc/team.tar.gz' },
     { bundle: './policies', signing_keys: [] },
+    { shadow: './next.tar.gz' },
+    { bundle: './b.tar.gz', shadow: 'https://bundles.example/next.tar.gz', fetch },
   ];
   for (const change of good) assert.deepEqual(checkPolicy({ ...base, ...change }), []);
   const rows: [Partial<PolicyConfig>, string, RegExp][] = [
@@ -154,6 +164,10 @@ test('what the section cannot mean is a fault with its place', () => {
     [{ bundle: 'https://bundles.example/b#c' }, '/policy/bundle', /fragment/],
     [{ bundle: './policies' }, '/policy/signing_keys', /a folder cannot be signed/],
     [{ bundle: './b.tar.gz', fetch }, '/policy/fetch', /without effect/],
+    [{ shadow: './next' }, '/policy/signing_keys', /policy\.shadow/],
+    [{ shadow: 'http://bundles.example/next' }, '/policy/shadow', /expected https/],
+    [{ shadow: 'https://BUNDLES.example:443/team.tar.gz' }, '/policy/shadow', /is what policy\.bundle is/],
+    [{ bundle: './a', shadow: 'a/', signing_keys: [] }, '/policy/shadow', /is what policy\.bundle is/],
     [{ fetch: { ...fetch, ca: 'x' } }, '/policy/fetch/ca', /certificates in PEM/],
     [{ fetch: { ...fetch, min_delay_seconds: 200 } }, '/policy/fetch/min_delay_seconds', /no more than/],
     [{ signing_keys: [ours.key, ours.key] }, '/policy/signing_keys/1/kid', /twice/],

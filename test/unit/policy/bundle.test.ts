@@ -98,6 +98,6 @@ test('a bundle of too many files is refused', async (t) => {
 });
 
 test('a module that is no WASM is refused when it is loaded', async () => {
-  const bundle = { wasm: Buffer.from('module'), data: Buffer.from('{}'), revision: null };
+  const bundle = { wasm: Buffer.from('module'), data: Buffer.from('{}'), revision: null, sources: [] };
   await assert.rejects(LoadedBundle.load(bundle), /BundleError: policy\.wasm cannot be loaded/);
 });

@@ -193,13 +193,20 @@ test('the document of a task shows what was asked for, and nothing that was not'
     phase: 'task',
     agent: agentSeen,
     subject: null,
-    task: { purpose: 'return_exception', labels: {} },
+    task: { purpose: 'return_exception', labels: {}, taint: [] },
     gateway,
     time: timeSeen,
   });
   assert.ok('bytes' in check.input('task', bare));
   const full = taskInput(
-    { ...ask, tools: ['orders.*'], budget: { costMicroUsd: 5, seconds: 6 }, ttlSeconds: 60, labels: { a: 1 } },
+    {
+      ...ask,
+      tools: ['orders.*'],
+      budget: { costMicroUsd: 5, seconds: 6 },
+      ttlSeconds: 60,
+      labels: { a: 1 },
+      taint: ['private'],
+    },
     agent,
     subject,
     gateway,
@@ -211,6 +218,7 @@ test('the document of a task shows what was asked for, and nothing that was not'
     budget: { cost_micro_usd: 5, seconds: 6 },
     ttl_seconds: 60,
     labels: { a: 1 },
+    taint: ['private'],
   });
   assert.ok('bytes' in check.input('task', full));
 });

@@ -37,6 +37,10 @@ export interface BuildSigned {
   /** Claims in place of a key id in the header. */
   readonly claims?: Readonly<Record<string, unknown>>;
   readonly files?: Readonly<Record<string, string>>;
+  /** Besides `tollgate`. */
+  readonly roots?: readonly string[];
+  /** Besides those of tasks and calls. */
+  readonly entrypoints?: readonly string[];
   /** `rego` is what an OPA without a WASM engine runs. */
   readonly target?: 'wasm' | 'rego';
 }
@@ -44,8 +48,9 @@ export interface BuildSigned {
 /** The bytes of a bundle that `opa build` made, signed where there is a signer. */
 export async function opaBundle(t: TestContext, options: BuildSigned = {}): Promise<Buffer> {
   const { mark = 'a', revision = mark, terms, signer, claims, files = {}, target = 'wasm' } = options;
+  const roots = ['tollgate', ...(options.roots ?? [])];
   const folder = await temporaryFolder(t);
-  const manifest = { roots: ['tollgate'], revision, ...(terms === undefined ? {} : { metadata: { tollgate: terms } }) };
+  const manifest = { roots, revision, ...(terms === undefined ? {} : { metadata: { tollgate: terms } }) };
   await writeFiles(join(folder, 'sources'), {
     ...bundleOf(allowing(mark)),
     'tollgate/marks/data.json': `{"mark": "${mark}"}`,
@@ -54,7 +59,8 @@ export async function opaBundle(t: TestContext, options: BuildSigned = {}): Prom
   });
   const file = join(folder, 'bundle.tar.gz');
   const args = ['build', '-t', target, '-O', '0', '-b', '.', '-o', file];
-  if (target === 'wasm') args.push('-e', 'tollgate/task/decision', '-e', 'tollgate/call/decision');
+  const entrypoints = ['tollgate/task/decision', 'tollgate/call/decision', ...(options.entrypoints ?? [])];
+  if (target === 'wasm') for (const entrypoint of entrypoints) args.push('-e', entrypoint);
   if (signer !== undefined) {
     const pem = join(folder, 'key.pem');
     await writeFile(pem, signer.privateKey.export({ type: 'pkcs8', format: 'pem' }));

@@ -1,13 +1,21 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Decision, DecisionFact, JsonObject, Obligations } from '../../../src/call.ts';
+import type { Decision, DecisionFact, Json, JsonObject, Obligations } from '../../../src/call.ts';
 import type { DecisionId } from '../../../src/clock.ts';
 import { Denial } from '../../../src/denial.ts';
-import { decideAnswer, decideStage, denyAnswer, enforceStage, isDecision } from '../../../src/policy/stage.ts';
+import {
+  type Decider,
+  decideAnswer,
+  decideStage,
+  denyAnswer,
+  enforceStage,
+  isDecision,
+} from '../../../src/policy/stage.ts';
 import { judge } from '../../../src/stage.ts';
 import { ManualClock } from '../../fakes/clock.ts';
-import { engineOn, shippedPolicies } from './bundles.ts';
-import { gateway, judgedCall } from './calls.ts';
+import { shippedPolicies } from './bundles.ts';
+import { gateway, judgedCall, record } from './calls.ts';
+import { policySetOn } from './sets.ts';
 
 function decisionWith(changes: Partial<Decision> = {}): Decision {
   return {
@@ -26,9 +34,9 @@ const enforce = (decision: Decision, tools: readonly string[] | null = null) =>
   enforceStage().admit({ decision, entry: judgedCall({ record: { tools } }).entry });
 
 test('the decision is made on the arguments, by the shipped policy, and keeps its input', async (t) => {
-  const { engine } = await engineOn(t, shippedPolicies);
-  await engine.open();
-  const stage = decideStage(engine, { gateway, clock: new ManualClock() });
+  const { policies } = await policySetOn(t, shippedPolicies);
+  await policies.open();
+  const stage = decideStage(policies, { gateway, clock: new ManualClock() });
   const own = (await stage.admit(judgedCall())) as DecisionFact;
   assert.equal(own.decision.allow, true);
   assert.ok(judge(stage, own), 'the guard accepts a real decision');
@@ -43,15 +51,13 @@ test('the decision is made on the arguments, by the shipped policy, and keeps it
 });
 
 test('a call off the toolset is refused with a decision of its own, before the policy is asked', async (t) => {
-  const { engine } = await engineOn(t, shippedPolicies);
-  await engine.open();
-  const watched = {
-    source: (input: JsonObject) => engine.source(input),
-    decideResponse: (input: JsonObject) => engine.decideResponse(input),
-    decideCall: () => {
-      throw new Error('the policy was asked');
-    },
+  const { policies } = await policySetOn(t, shippedPolicies);
+  await policies.open();
+  const panel = policies.panel(record);
+  const decide = () => {
+    throw new Error('the policy was asked');
   };
+  const watched: Decider = { prepare: () => undefined, panel: () => ({ ...panel, decide }) };
   const stage = decideStage(watched, { gateway, clock: new ManualClock() });
   const call = judgedCall({ record: { tools: ['orders.*'] } });
   const given = (await stage.admit(call)) as DecisionFact;
@@ -67,15 +73,13 @@ test('a call off the toolset is refused with a decision of its own, before the p
 });
 
 test('a call off the plan is refused before the policy is asked, and told what the plan lets go next', async (t) => {
-  const { engine } = await engineOn(t, shippedPolicies);
-  await engine.open();
-  const watched = {
-    source: (input: JsonObject) => engine.source(input),
-    decideResponse: (input: JsonObject) => engine.decideResponse(input),
-    decideCall: () => {
-      throw new Error('the policy was asked');
-    },
+  const { policies } = await policySetOn(t, shippedPolicies);
+  await policies.open();
+  const panel = policies.panel(record);
+  const decide = () => {
+    throw new Error('the policy was asked');
   };
+  const watched: Decider = { prepare: () => undefined, panel: () => ({ ...panel, decide }) };
   const stage = decideStage(watched, { gateway, clock: new ManualClock() });
   const plan = [
     { operation: 'orders.*' },
@@ -98,9 +102,9 @@ test('a call off the plan is refused before the policy is asked, and told what t
 });
 
 test('without a policy the stage throws, and its fault is policy_unavailable', async (t) => {
-  const { engine } = await engineOn(t, shippedPolicies);
-  const stage = decideStage(engine, { gateway, clock: new ManualClock() });
-  assert.throws(() => stage.admit(judgedCall()), /no policy is loaded/);
+  const { policies } = await policySetOn(t, shippedPolicies);
+  const stage = decideStage(policies, { gateway, clock: new ManualClock() });
+  assert.throws(() => stage.admit(judgedCall()), /no policy is in force/);
   assert.equal(stage.fault, 'policy_unavailable');
 });
 
@@ -155,17 +159,20 @@ test('the guards refuse garbage in place of a decision', () => {
   }
 });
 
+const deps = { gateway, clock: new ManualClock() };
+const answered = (status: number, body: Json) => ({ head: { status, headers: {} }, body, findings: [] });
+
 test('an answer is decided on the input of its call', async (t) => {
-  const { engine } = await engineOn(t, shippedPolicies);
-  await engine.open();
-  const stage = decideStage(engine, { gateway, clock: new ManualClock() });
+  const { policies } = await policySetOn(t, shippedPolicies);
+  await policies.open();
+  const stage = decideStage(policies, { gateway, clock: new ManualClock() });
   const given = (await stage.admit(judgedCall())) as DecisionFact;
-  const decision = decideAnswer(engine, given, { status: 201, headers: {} }, { id: 'R-1' }, []);
+  const decision = decideAnswer(policies, { ...judgedCall(), ...given }, answered(201, { id: 'R-1' }), deps);
   assert.equal(decision.allow, true);
   assert.notEqual(decision.id, given.decision.id);
   assert.deepEqual(decision.obligations.redact?.[0], { type: 'card' });
   assert.equal(denyAnswer(decision), undefined);
-  const refused = decideAnswer(engine, given, { status: 9_999, headers: {} }, null, []);
+  const refused = decideAnswer(policies, { ...judgedCall(), ...given }, answered(9_999, null), deps);
   assert.equal(denyAnswer(refused)?.code, 'policy_denied');
   assert.equal(denyAnswer(refused)?.reasons[0]?.code, 'input_invalid');
 });

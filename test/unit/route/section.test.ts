@@ -82,4 +82,8 @@ test('the checks find repeated names, unknown credentials, unreadable URLs and t
     ],
   );
   assert.deepEqual(checkRoutes(goodRoutes(modelRow, httpRow), {}), []);
+  const claude = (url: string) => ({ ...modelRow, targets: [{ ...modelTargetRow, provider: 'anthropic', url }] });
+  const [fault] = checkRoutes(goodRoutes(claude('https://api.example.com/v1/')), {});
+  assert.deepEqual([fault?.pointer, fault?.message.includes('without /v1')], ['/routes/0/targets/0/url', true]);
+  assert.deepEqual(checkRoutes(goodRoutes(claude('https://api.example.com/anthropic')), {}), []);
 });

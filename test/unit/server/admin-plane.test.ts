@@ -10,6 +10,7 @@ import {
   type AdminRefusal,
 } from '../../../src/server/admin-plane.ts';
 import { type AdminRouteName, adminRoutes } from '../../../src/server/admin-routes.ts';
+import { ConsolePages } from '../../../src/server/console.ts';
 import { Readiness } from '../../../src/server/readiness.ts';
 import { jsonReply } from '../../../src/server/reply.ts';
 import { StoreUnavailable } from '../../../src/store/store.ts';
@@ -38,6 +39,7 @@ function planeOf(over: Partial<AdminPlanePorts> = {}) {
     clock,
     hosts: () => ['gate.test'],
     readiness: new Readiness(clock, {}),
+    pages: new ConsolePages(() => ({ way: 'admin_token' })),
     who: async () => {
       happened.push('who');
       return person;

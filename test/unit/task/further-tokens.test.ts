@@ -99,6 +99,8 @@ test('where an issuer asks for keys, a task token of its agents gives no other a
       readTask: () => caller,
       verifySubject: async (): Promise<Denial> => assert.fail('nobody is named'),
       bindingRequired: () => bindingRequired,
+      denyTooMany: async () => undefined,
+      carried: async () => ({ taint: [] }),
       nowMs: () => clock.nowMs(),
       decide: () => ({ allow: true, denial: null, grant: {} }),
       recordOpened: async () => undefined,

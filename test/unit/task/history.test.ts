@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import type { HistoryEntry, TaskRecord } from '../../../src/call.ts';
 import type { CallId } from '../../../src/clock.ts';
 import { deny } from '../../../src/denial.ts';
-import { endHistory, endState, enterHistory, factsOf, repeatsOf } from '../../../src/task/history.ts';
+import { endState } from '../../../src/outcome.ts';
+import { endHistory, enterHistory, factsOf, repeatsOf } from '../../../src/task/history.ts';
 import { fakeOperation, fakeOutcome, fakeTask } from '../../fakes/task.ts';
 
 const { digestKey } = fakeTask();

@@ -4,9 +4,9 @@
  */
 import type { Answer, AnswerHead, Json, JsonObject, ProposedCall, Segment, Usage } from '../../../call.ts';
 import { AnswerBody } from '../../answer.ts';
+import { isCount, listOf, objectOf, textOf } from '../../json-value.ts';
 import { withMembers } from '../../members.ts';
 import type { Reading } from '../../segments.ts';
-import { listOf, objectOf, textOf } from './ask.ts';
 
 export class ChatAnswer implements Answer {
   readonly head: AnswerHead;
@@ -105,10 +105,6 @@ export function readUsage(value: Json | undefined): Usage | null {
     outputTokens: Math.max(output, total - input),
     cachedInputTokens: isCount(cached) ? Math.min(cached, input) : 0,
   };
-}
-
-function isCount(value: Json | undefined): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
 const idFields = new Set(['/id', '/object', '/model', '/system_fingerprint', '/service_tier']);

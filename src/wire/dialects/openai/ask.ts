@@ -2,21 +2,10 @@
  * What a chat request asks of a model, read from its body: limits, tools, fields that act outside the gate, and an
  * upper bound of its prompt. The body is judged by `chatFaults` before; here wrong types only mean "nothing".
  */
-import type { Json, JsonObject, ModelAsk, ModelTool } from '../../../call.ts';
-import { chatFields, messageFields, partFields, partTokens, stands, templateTokens } from './fields.ts';
-
-/** The members of `value` if it is an object, else none. */
-export function objectOf(value: Json | undefined): JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as JsonObject) : {};
-}
-
-export function listOf(value: Json | undefined): readonly Json[] {
-  return Array.isArray(value) ? value : [];
-}
-
-export function textOf(value: Json | undefined): string {
-  return typeof value === 'string' ? value : '';
-}
+import type { JsonObject, ModelAsk, ModelTool } from '../../../call.ts';
+import { rowOf, stands } from '../../field-class.ts';
+import { listOf, objectOf, textOf } from '../../json-value.ts';
+import { chatFields, messageFields, partFields, partTokens, templateTokens } from './fields.ts';
 
 /** What `body` asks for; `name` is the route. */
 export function readAsk(name: string, body: JsonObject): ModelAsk {
@@ -56,24 +45,20 @@ function toolsOf(body: JsonObject): ModelTool[] {
 function standingFields(body: JsonObject): ModelTool[] {
   const names = new Set<string>();
   for (const [name, value] of Object.entries(body)) {
-    if (stands(known(chatFields, name), value)) names.add(name);
+    if (stands(rowOf(chatFields, name), value)) names.add(name);
   }
   for (const item of listOf(body.messages)) {
     const message = objectOf(item);
     for (const [name, value] of Object.entries(message)) {
-      if (stands(known(messageFields, name), value)) names.add(`messages.${name}`);
+      if (stands(rowOf(messageFields, name), value)) names.add(`messages.${name}`);
     }
     for (const part of listOf(message.content)) {
       const kind = textOf(objectOf(part).type);
       if (isInlineImage(objectOf(part))) continue;
-      if (stands(known(partFields, kind), part)) names.add(`messages.content.${kind}`);
+      if (stands(rowOf(partFields, kind), part)) names.add(`messages.content.${kind}`);
     }
   }
   return [...names].map((name) => ({ name, kind: `field:${name}` }));
-}
-
-function known<Row>(table: Readonly<Record<string, Row>>, name: string): Row | undefined {
-  return Object.hasOwn(table, name) ? table[name] : undefined;
 }
 
 function isInlineImage(part: JsonObject): boolean {

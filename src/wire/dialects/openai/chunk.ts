@@ -5,11 +5,11 @@
  */
 import type { Frame, Json, JsonObject, Piece, StreamEvent } from '../../../call.ts';
 import type { LenientJson } from '../../json.ts';
+import { listOf, objectOf, textOf } from '../../json-value.ts';
 import { withMembers } from '../../members.ts';
 import { pointerTokens } from '../../pointer.ts';
 import { EditableJson, type Reading } from '../../segments.ts';
-import { type SseEvent, sseEvent } from '../../sse.ts';
-import { listOf, objectOf, textOf } from './ask.ts';
+import { type SseEvent, withData } from '../../sse.ts';
 
 export interface ChunkSettings {
   readonly route: string;
@@ -80,13 +80,7 @@ function chunkBytes(event: SseEvent, chunk: JsonObject, settings: ChunkSettings,
   }
   if (text === undefined && Object.keys(changes).length === 0) return event.raw;
   const changed = withMembers(text ?? data, changes);
-  const at = event.dataLines === 1 ? event.raw.lastIndexOf(data) : -1;
-  if (at === -1) return sseEvent(changed);
-  return Buffer.concat([
-    event.raw.subarray(0, at),
-    Buffer.from(changed),
-    event.raw.subarray(at + Buffer.byteLength(data)),
-  ]);
+  return withData(event, changed);
 }
 
 const idFields = new Set(['/id', '/object', '/model', '/system_fingerprint', '/service_tier']);

@@ -4,7 +4,7 @@
  */
 import type { Json, JsonObject } from '../../../call.ts';
 import type { Reason } from '../../../denial.ts';
-import { listOf, objectOf } from './ask.ts';
+import { listOf, objectOf } from '../../json-value.ts';
 import { chatFields } from './fields.ts';
 
 /** How many answers one request may ask for (the limit of the provider). */

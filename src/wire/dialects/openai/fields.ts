@@ -4,13 +4,7 @@
  * The last two, and fields this table does not know, stand in `call.tools[].kind` as `field:<name>`, so that a policy
  * can deny them. Whoever adds a field dates the table anew.
  */
-export type FieldClass = 'inert' | 'cost' | 'egress' | 'provider-state';
-
-export interface Field {
-  readonly class: FieldClass;
-  /** Values with which an egress or state field does nothing; null always is one. */
-  readonly inertValues?: readonly unknown[];
-}
+import type { Field } from '../../field-class.ts';
 
 /** When the table was last compared with the provider's API reference and with the types of its SDK. */
 export const chatFieldsAsOf = '2026-11-21';
@@ -90,11 +84,3 @@ export const partTokens = { image: 48_169, audioBytesPerToken: 10, file: 1_048_5
 
 /** What the chat template may add around a request, a message, and a tool, in tokens. */
 export const templateTokens = { request: 64, message: 16, tool: 32 } as const;
-
-/** Whether a field set to `value` has to stand in `tools[].kind`. */
-export function stands(field: Field | undefined, value: unknown): boolean {
-  if (value === null || value === undefined) return false;
-  if (field === undefined) return true;
-  if (field.class === 'inert' || field.class === 'cost') return false;
-  return !(field.inertValues ?? []).includes(value);
-}

@@ -16,10 +16,11 @@ import type {
   Target,
 } from '../../../call.ts';
 import { type Denial, deny } from '../../../denial.ts';
+import { objectOf } from '../../json-value.ts';
 import { withMembers } from '../../members.ts';
 import { EditableJson, type Reading } from '../../segments.ts';
 import { ChatAnswer } from './answer.ts';
-import { objectOf, readAsk } from './ask.ts';
+import { readAsk } from './ask.ts';
 import { chatFaults } from './faults.ts';
 import { readChatStream } from './stream.ts';
 

@@ -6,10 +6,11 @@
 import type { AnswerHead, AnswerStream, Frame, Json, JsonObject, StreamCut, StreamEvent } from '../../../call.ts';
 import { silentFrame } from '../../frame.ts';
 import { parseAnswerJson } from '../../json.ts';
+import { listOf, objectOf, textOf } from '../../json-value.ts';
 import { parseMediaType } from '../../media.ts';
 import { type SseEvent, SseParser, sseEvent } from '../../sse.ts';
+import { StreamBroken } from '../../stream-broken.ts';
 import { ChatAnswer, readUsage } from './answer.ts';
-import { listOf, objectOf, textOf } from './ask.ts';
 import { ChunkFrame, type ChunkSettings } from './chunk.ts';
 
 /** Longest answer to a streaming request that is not a stream. */
@@ -20,11 +21,6 @@ const tailBytesMax = 64 * 1024;
 const proposalsMax = 1024;
 /** How many choices of one answer are told apart (the limit of the provider). */
 const choicesMax = 128;
-
-/** The target broke off or sent what is not a chat stream. */
-export class StreamBroken extends Error {
-  override readonly name = 'StreamBroken';
-}
 
 const nothing = new Uint8Array(0);
 

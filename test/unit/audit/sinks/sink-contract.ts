@@ -6,7 +6,7 @@ import { genesisHash, hashOf } from '../../../../src/audit/chain.ts';
 import { type Jwks, openCheckpoint } from '../../../../src/audit/checkpoint.ts';
 import type { EventType } from '../../../../src/audit/event.ts';
 import type { Draft, EventFilter, Sink, Written } from '../../../../src/audit/sinks/sink.ts';
-import { commitment } from '../../../../src/audit/task-key.ts';
+import { commitment, type PayloadKind } from '../../../../src/audit/task-key.ts';
 import { event } from '../fixture.ts';
 
 export interface SinkUnderTest {
@@ -177,6 +177,8 @@ export function sinkContract(name: string, make: (t: TestContext) => SinkUnderTe
       { call: 'c1' },
       { type: 'denial' },
       { fromMs: timeMs, toMs: timeMs + 1 },
+      { id: denial.event.id },
+      { types: ['denial', 'intent'] },
     ];
     for (const filter of filters) {
       const found = await sink.events({ ...everything, filter });
@@ -214,18 +216,23 @@ export function sinkContract(name: string, make: (t: TestContext) => SinkUnderTe
       ],
     );
     assert.deepEqual(await sink.payloads({ ...query, kind: 'thought' }), []);
+    await sink.write([draft('denial', facts, { ...first, payloads: [{ ...payload('"cu'), truncated: true }] })]);
+    const having = async (...kept: PayloadKind[]) =>
+      (await sink.events({ ...everything, filter: { kept } })).map(({ seq }) => seq);
+    assert.deepEqual([await having('arguments'), await having('thought'), await having()], [[1, 2], [], []]);
     const committed = async () => (await sink.events(everything)).map(({ proposed_commitment: made }) => made);
     const expected = commitment(key, '{"a":1}');
-    assert.deepEqual(await committed(), [expected, expected]);
+    assert.deepEqual(await committed(), [expected, expected, expected]);
     assert.equal((await sink.events(everything))[0]?.sent_commitment, commitment(key, '{}'));
 
     assert.equal(await sink.erase('t1', 0), true);
     assert.equal(await sink.erase('t1', 0), false);
     assert.deepEqual(await sink.payloads(query), []);
+    assert.deepEqual(await having('arguments'), [], 'an erased one is not kept');
     // What comes late is recorded, under a key that nobody has.
     await sink.write([draft('denial', facts, { ...first, payloads: [payload('"late"')] })]);
     assert.deepEqual(await sink.payloads(query), []);
-    assert.notEqual((await committed())[2], expected);
+    assert.notEqual((await committed())[3], expected);
   });
 
   test(`${name}: half a surrogate pair in what an agent chose does not stop the trail`, async (t) => {

@@ -140,6 +140,8 @@ test(
     assert.deepEqual(report.by_change, [{ name: 'allow_to_deny', count: 1 }]);
 
     const event = {
+      seq: 1,
+      attempts: [],
       type: 'denial',
       id: 'evt_1',
       time: '',
@@ -231,6 +233,8 @@ test('what was erased, cut, of another version or never kept is counted and neve
   assert.deepEqual([uncertain.erased, uncertain.cut, uncertain.undecided_rate], [1, 1, 2 / 3]);
 
   const event = {
+    seq: 1,
+    attempts: [],
     type: 'intent',
     id: 'evt_1',
     time: '',

@@ -50,7 +50,7 @@ class Trail {
     const event: UsageEvent = {
       ...{ type: refused === true ? 'denial' : 'intent', id: 'evt_1', time: '1970-01-01T00:01:40.000Z' },
       ...{ task: taskId ?? `task_${this.#calls % 5}`, call: `call_${this.#calls++}`, agent: 'a', issuer: 'azure' },
-      ...{ operation: null, decision, target: null, usage: null, cost_usd: null },
+      ...{ operation: null, decision, target: null, usage: null, cost_usd: null, seq: 1, attempts: [] },
     };
     this.usage.add(event, { state: 'kept', text: text ?? JSON.stringify(document) });
     if (refused === true) return;

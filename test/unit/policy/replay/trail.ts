@@ -1,6 +1,6 @@
 /** A trail of seeded calls for tests of replay: written by the audit room's own stages, decided by a real bundle. */
 import type { TestContext } from 'node:test';
-import { recordedPages } from '../../../../src/audit/recorded.ts';
+import { RecordedTrail } from '../../../../src/audit/recorded.ts';
 import { Sampler } from '../../../../src/audit/sampler.ts';
 import { intentStage, recordOutcome } from '../../../../src/audit/stage.ts';
 import type { AuditTrail } from '../../../../src/audit/trail.ts';
@@ -101,8 +101,9 @@ export class Recording {
 
 /** What a candidate would change over the trail in `dataDir`. */
 export function replayed(dataDir: string, candidate: ReplayCandidate): ReplayReport {
-  const replay = new Replay(candidate);
-  for (const page of recordedPages({ dataDir, fromMs: 0, types: ['intent', 'denial', 'task'] })) {
+  using trail = new RecordedTrail(dataDir);
+  const replay = new Replay(candidate, trail);
+  for (const page of trail.pages({ fromMs: 0, types: ['intent', 'outcome', 'denial', 'task'] })) {
     for (const decision of page) replay.add(decision);
   }
   return replay.report();

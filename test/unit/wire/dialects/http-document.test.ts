@@ -217,7 +217,7 @@ describe('what the routing table says of operations', () => {
 
 test('the dialects do not claim each other’s paths', () => {
   for (const path of ['/v1/chat/completions', '/tools/x/y', '/mcp', '/tasks', '/v1/messages', '/']) {
-    assert.ok(dialects.filter((dialect) => dialect.handles(path)).length <= 1, path);
+    assert.ok(dialects.filter((dialect) => dialect.handles(path, {})).length <= 1, path);
   }
   assert.deepEqual(
     operationSources.map(({ kind }) => kind),

@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import type { Frame, StreamEvent } from '../../../../src/call.ts';
 import { ChatAnswer } from '../../../../src/wire/dialects/openai/answer.ts';
-import { readChatStream, StreamBroken } from '../../../../src/wire/dialects/openai/stream.ts';
+import { readChatStream } from '../../../../src/wire/dialects/openai/stream.ts';
+import { StreamBroken } from '../../../../src/wire/stream-broken.ts';
 import { inChunks } from '../request.ts';
 
 const fixture = (name: string) => readFileSync(new URL(`../../../fixtures/wire/${name}`, import.meta.url));

@@ -296,8 +296,8 @@ describe('what cannot be a chat request', () => {
 
 test('Anthropic paths and foreign ones belong to other dialects', () => {
   assert.deepEqual(
-    ['/v1/chat/completions', '/v1/models', '/v1/messages', '/v1/messages/count_tokens', '/v1', '/tools/x'].map(
-      openai.handles,
+    ['/v1/chat/completions', '/v1/models', '/v1/messages', '/v1/messages/count_tokens', '/v1', '/tools/x'].map((path) =>
+      openai.handles(path, {}),
     ),
     [true, true, false, false, false, false],
   );

@@ -1,0 +1,40 @@
+/**
+ * What the provider counted. Tokens read from its cache and written to it are counted apart from `input_tokens`, and all
+ * three are input; tokens of thinking are in `output_tokens`. What a reader would get wrong: passes over a conversation
+ * that only wrote it down in short stand in `iterations` alone, so the sums over these hold where they are larger.
+ */
+import type { Json, JsonObject, Usage } from '../../../call.ts';
+import { isCount, listOf, objectOf } from '../../json-value.ts';
+
+/** Null if there is no count, or it is not made of whole numbers. */
+export function readUsage(value: Json | undefined): Usage | null {
+  const usage = objectOf(value);
+  const whole = countsOf(usage);
+  if (whole === null) return null;
+  let passes: Usage = { inputTokens: 0, outputTokens: 0, cachedInputTokens: 0 };
+  for (const item of listOf(usage.iterations)) {
+    const counts = countsOf(objectOf(item));
+    if (counts === null) continue;
+    passes = {
+      inputTokens: passes.inputTokens + counts.inputTokens,
+      outputTokens: passes.outputTokens + counts.outputTokens,
+      cachedInputTokens: passes.cachedInputTokens + counts.cachedInputTokens,
+    };
+  }
+  return passes.inputTokens + passes.outputTokens > whole.inputTokens + whole.outputTokens ? passes : whole;
+}
+
+function countsOf(usage: JsonObject): Usage | null {
+  const { input_tokens: input, output_tokens: output } = usage;
+  if (!isCount(input) || !isCount(output)) return null;
+  const cached = countOr0(usage.cache_read_input_tokens);
+  return {
+    inputTokens: input + countOr0(usage.cache_creation_input_tokens) + cached,
+    outputTokens: output,
+    cachedInputTokens: cached,
+  };
+}
+
+export function countOr0(value: Json | undefined): number {
+  return isCount(value) ? value : 0;
+}
