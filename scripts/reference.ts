@@ -6,6 +6,7 @@
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import { priceFileSchema } from '../src/budget/section.ts';
 import { configSchema } from '../src/config/schema.ts';
 import { type DenialCode, denials } from '../src/denial.ts';
 import { schemaFiles } from '../src/policy/schemas.ts';
@@ -216,7 +217,8 @@ The file is YAML or JSON. A key that is not listed here is a fault, with the nea
 their defaults. \`tollgate check --config FILE\` lists every fault with its line; the same as a JSON Schema, for editors:
 [tollgate.schema.json](tollgate.schema.json).
 
-${sections.map(([name, schema]) => sectionOf(name, schema)).join('\n')}`;
+${sections.map(([name, schema]) => sectionOf(name, schema)).join('\n')}
+${sectionOf('The file of budget.prices', plain(priceFileSchema))}`;
 }
 
 /** What has a default may be left out; the gate fills it in before it validates, an editor does not. */
@@ -251,9 +253,9 @@ function jsonText(value: unknown, indent = '', taken = 0): string {
 
 /** Every generated file, by its path from the project's root. */
 export function referenceFiles(): Readonly<Record<string, string>> {
-  const schema = {
-    $schema: 'https://json-schema.org/draft/2020-12/schema',
-    ...(withoutFilled(plain(configSchema)) as object),
+  const forEditors = (schema: unknown) => {
+    const $schema = 'https://json-schema.org/draft/2020-12/schema';
+    return `${jsonText({ $schema, ...(withoutFilled(plain(schema)) as object) })}\n`;
   };
   const policySchemas = Object.entries(schemaFiles()).map(([name, content]) => [
     `policies/schema/${name}`,
@@ -263,7 +265,8 @@ export function referenceFiles(): Readonly<Record<string, string>> {
     'docs/reference/denials.md': denialsPage(),
     'docs/reference/promises.md': promisesPage(),
     'docs/reference/config.md': configPage(),
-    'docs/reference/tollgate.schema.json': `${jsonText(schema)}\n`,
+    'docs/reference/tollgate.schema.json': forEditors(configSchema),
+    'docs/reference/prices.schema.json': forEditors(priceFileSchema),
     ...(Object.fromEntries(policySchemas) as Record<string, string>),
   };
 }

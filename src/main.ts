@@ -8,17 +8,16 @@ import { type EditionSource, type Foundation, openFoundation, openParts } from '
 import { dataPlaneOf, planesOf, readinessOf } from './assembly/planes.ts';
 import { type ReloadCause, type Reloaded, Reloader } from './assembly/reload.ts';
 import { roomsOf } from './assembly/rooms.ts';
+import { tableOf } from './assembly/table.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { ConfigFault } from './config/document.ts';
-import { configValidator, type Loaded, loadConfig } from './config/load.ts';
+import { configValidator, loadConfig } from './config/load.ts';
 import { ConfigWatch } from './config/watch.ts';
 import { Pipeline, type Rooms } from './pipeline.ts';
-import { RouteTable, RouteTableFaulty } from './route/table.ts';
 import { adminTokenFile } from './server/admin-token.ts';
 import type { Readiness } from './server/readiness.ts';
 import { within } from './stage.ts';
 import { type Log, openLog } from './telemetry/log.ts';
-import { operationSources } from './wire/dialects/index.ts';
 
 /** Beyond the drain: a disk that hangs must not keep the process for ever. */
 const closingMs = 15_000;
@@ -59,15 +58,6 @@ export class ConfigFaults extends Error {
   }
 }
 
-function buildTable({ config, openapi, fault }: Loaded): RouteTable | { readonly faults: readonly ConfigFault[] } {
-  try {
-    return RouteTable.build({ routes: config.routes, sources: operationSources, openapi });
-  } catch (error) {
-    if (!(error instanceof RouteTableFaulty)) throw error;
-    return { faults: error.faults.map(({ pointer, message }) => fault(pointer, message)) };
-  }
-}
-
 /** What `tollgate check` tells: all faults of a configuration, or how much there is in a good one. */
 export async function checkConfig(
   configFile: string,
@@ -75,7 +65,7 @@ export async function checkConfig(
 ): Promise<{ faults: readonly ConfigFault[] } | { routes: number; operations: number; issuers: number }> {
   const loaded = await loadConfig(configFile, env);
   if ('faults' in loaded) return loaded;
-  const table = buildTable(loaded);
+  const table = await tableOf(loaded, systemClock());
   if ('faults' in table) return table;
   const { routes, issuers } = loaded.config;
   return { routes: routes.length, operations: table.all().length, issuers: issuers.length };
@@ -89,10 +79,10 @@ export async function startGate(options: StartOptions): Promise<Gate> {
   const validator = configValidator();
   const loaded = await loadConfig(options.configFile, options.env, validator);
   if ('faults' in loaded) throw new ConfigFaults(loaded.faults);
-  const table = buildTable(loaded);
-  if ('faults' in table) throw new ConfigFaults(table.faults);
   const { config } = loaded;
   const { env, clock = systemClock(), log = openLog(config.telemetry.log) } = options;
+  const table = await tableOf(loaded, clock);
+  if ('faults' in table) throw new ConfigFaults(table.faults);
 
   await using opened = new AsyncDisposableStack();
   const kindOf = (operation: string) => editions.current.parts.table.get(operation)?.kind;
@@ -118,7 +108,8 @@ export async function startGate(options: StartOptions): Promise<Gate> {
   opened.defer(() => planes.close());
   const reloader = new Reloader(
     {
-      ...{ foundation, editions, planes, tableOf: buildTable },
+      ...{ foundation, editions, planes },
+      tableOf: (changed) => tableOf(changed, clock),
       load: () => loadConfig(options.configFile, env, validator),
       build: (changed, changedTable, before) => build({ loaded: changed, table: changedTable }, before),
     },

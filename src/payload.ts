@@ -64,6 +64,8 @@ export interface ModelAsk {
   readonly tools: readonly ModelTool[];
   /** Never less than the tokens of the prompt as any byte-level tokenizer counts them. */
   readonly promptTokensMax: number;
+  /** False where the request asks for nothing to be written to the provider's cache; left out: it may be. */
+  readonly cacheWrites?: boolean;
   /** How many answers are asked for at once (OpenAI `n`); each may be `maxTokens` long. */
   readonly choices: number;
 }
@@ -128,6 +130,12 @@ export interface Usage {
   readonly inputTokens: number;
   readonly outputTokens: number;
   readonly cachedInputTokens: number;
+  /** Of the input, what the provider wrote to its cache; left out where it told of none. */
+  readonly cacheWriteTokens?: number;
+  /** Of what was written, that which stays for an hour and not for minutes. */
+  readonly cacheWriteHourTokens?: number;
+  /** Of the output, hidden reasoning; left out where the provider told of none. */
+  readonly reasoningTokens?: number;
 }
 
 export interface ProposedCall {
@@ -201,12 +209,27 @@ export interface AnswerStream extends AsyncIterable<Frame> {
 }
 
 // ── Routes and targets ──────────────────────────────────────────────────────────────────────────────────────────
-/** Prices in integer micro-dollars for a million tokens (so 2.5 USD per million is 2,500,000), and for a call. */
-export interface Price {
+/** What tokens cost by their kind: integer micro-dollars for a million (so 2.5 USD per million is 2,500,000). */
+export interface Rates {
   readonly inputMicroUsdPerMtok: number;
   readonly outputMicroUsdPerMtok: number;
   readonly cachedInputMicroUsdPerMtok: number;
+  readonly cacheWriteMicroUsdPerMtok: number;
+  readonly cacheWriteHourMicroUsdPerMtok: number;
+  readonly reasoningMicroUsdPerMtok: number;
+}
+
+/** Rates of a call whose whole input, cached or not, is longer than `aboveInputTokens`: for all its tokens. */
+export interface Tier extends Rates {
+  readonly aboveInputTokens: number;
+}
+
+/** What a target costs: the rates of short inputs, those of longer ones in rising order, and micro-dollars a call. */
+export interface Price extends Rates {
+  readonly tiers: readonly Tier[];
   readonly callMicroUsd: number;
+  /** Where the price comes from, for the trail: `config`, or the name of a list with its date. */
+  readonly version: string;
 }
 
 export interface Target {

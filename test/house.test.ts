@@ -36,6 +36,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   '@opentelemetry/otlp-transformer': ['telemetry'],
   '@opentelemetry/resources': ['telemetry'],
   '@opentelemetry/sdk-trace': ['telemetry'],
+  '@pydantic/genai-prices': ['budget'],
   '@rgrove/parse-xml': ['upstream/credentials'],
   '@smithy/signature-v4': ['upstream/credentials'],
   ajv: ['config', 'wire', 'policy'], // one validator for configuration, arguments, and policy contracts

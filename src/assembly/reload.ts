@@ -30,7 +30,7 @@ export interface ReloaderPorts {
   readonly planes: Planes;
   readonly load: () => Promise<LoadResult>;
   /** The routing table, or what is wrong with it. */
-  readonly tableOf: (loaded: Loaded) => RouteTable | { readonly faults: readonly ConfigFault[] };
+  readonly tableOf: (loaded: Loaded) => Promise<RouteTable | { readonly faults: readonly ConfigFault[] }>;
   readonly build: (loaded: Loaded, table: RouteTable, before: Edition) => Promise<Edition>;
 }
 
@@ -66,7 +66,7 @@ export class Reloader {
       if ('faults' in loaded) return await this.#refuse(cause, loaded.faults);
       const content = contentOf(loaded);
       if (content === this.#inForce) return await this.#leave(cause);
-      const table = tableOf(loaded);
+      const table = await tableOf(loaded);
       if ('faults' in table) return await this.#refuse(cause, table.faults);
       return await this.#apply(cause, loaded, table, content);
     } catch (fault) {
@@ -126,9 +126,9 @@ export class Reloader {
 }
 
 /** Tells configurations apart. A digest, because the text would hold every credential once more. */
-function contentOf({ config, openapi, tls, identities }: Loaded): string {
+function contentOf({ config, openapi, prices, tls, identities }: Loaded): string {
   return createHash('sha256')
-    .update(JSON.stringify([config, openapi, tls, identities]))
+    .update(JSON.stringify([config, openapi, prices, tls, identities]))
     .digest('hex');
 }
 

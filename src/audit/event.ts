@@ -66,6 +66,10 @@ export interface EventUsage {
   readonly input_tokens: number;
   readonly output_tokens: number;
   readonly cached_input_tokens: number;
+  /** Of the input, written to the provider's cache; of that, for an hour. Of the output, hidden reasoning. */
+  readonly cache_write_tokens?: number;
+  readonly cache_write_1h_tokens?: number;
+  readonly reasoning_tokens?: number;
 }
 
 /** One row of the trail. `hash` is over the JCS form of all other members; see chain.ts. */

@@ -14,6 +14,7 @@ import type {
   TaskRecord,
   Trace,
   Underway,
+  Usage,
 } from '../call.ts';
 import type { CallId, ThoughtId } from '../clock.ts';
 import type { Denial } from '../denial.ts';
@@ -27,6 +28,7 @@ import {
   type EventReason,
   type EventSubject,
   type EventTarget,
+  type EventUsage,
   type NewEvent,
 } from './event.ts';
 
@@ -53,6 +55,21 @@ function subjectOf(subject: Subject | null): EventSubject | null {
 
 function targetOf(target: Target): EventTarget {
   return { route: target.route, name: target.name, cloud: target.cloud, region: target.region };
+}
+
+/** Kinds of tokens that few calls have stand in the event only where there are some. */
+function usageOf(usage: Usage): EventUsage {
+  const rare = {
+    cache_write_tokens: usage.cacheWriteTokens ?? 0,
+    cache_write_1h_tokens: usage.cacheWriteHourTokens ?? 0,
+    reasoning_tokens: usage.reasoningTokens ?? 0,
+  };
+  return {
+    input_tokens: usage.inputTokens,
+    output_tokens: usage.outputTokens,
+    cached_input_tokens: usage.cachedInputTokens,
+    ...Object.fromEntries(Object.entries(rare).filter(([, tokens]) => tokens > 0)),
+  };
 }
 
 /** What the policy said, in the shape of an event; `more` are reasons of the gate's own. */
@@ -143,7 +160,7 @@ function refusing(onCall: Decision | undefined, onAnswer: Decision | null): Deci
 }
 
 /** How an intent ended. The sink binds it to the intent's hash, by the call's id. */
-export function outcomeEvent(call: Underway, outcome: Outcome, priceVersion: string | null): NewEvent {
+export function outcomeEvent(call: Underway, outcome: Outcome): NewEvent {
   const { denial, usage, target } = outcome;
   let decision: EventDecision | null = null;
   if (denial !== null) decision = refusalOf(denial, refusing(call.decision, outcome.answerDecision));
@@ -162,16 +179,9 @@ export function outcomeEvent(call: Underway, outcome: Outcome, priceVersion: str
       sent: attempt.sent,
     })),
     status: outcome.status,
-    usage:
-      usage === null
-        ? null
-        : {
-            input_tokens: usage.inputTokens,
-            output_tokens: usage.outputTokens,
-            cached_input_tokens: usage.cachedInputTokens,
-          },
+    usage: usage === null ? null : usageOf(usage),
     cost_usd: usdFromMicroUsd(outcome.costMicroUsd),
-    price_version: priceVersion,
+    price_version: target?.price.version ?? null,
     latency_ms: milliseconds(outcome.latencyMs),
     overhead_ms: milliseconds(outcome.overheadMs),
   };

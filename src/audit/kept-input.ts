@@ -55,7 +55,20 @@ export function redactedInput(input: JsonObject, redact: Redact, args?: Json): J
   if (Array.isArray(task?.history)) {
     kept.task = { ...task, history: task.history.map((entry: Json) => within(entry, ['facts'])) };
   }
+  if (typeof task?.counts === 'object' && task.counts !== null) {
+    kept.task = { ...(kept.task as JsonObject), counts: redactedCounts(task.counts as JsonObject, redact) };
+  }
   return kept;
+}
+
+/** The sum over one call is the very number that it was given. */
+function redactedCounts(counts: JsonObject, redact: Redact): JsonObject {
+  const kept = Object.entries(counts).map(([operation, count]): [string, Json] => {
+    const { sums } = count as JsonObject;
+    const hasSome = typeof sums === 'object' && sums !== null && Object.keys(sums).length > 0;
+    return [operation, hasSome ? { ...(count as JsonObject), sums: redact(sums) } : count];
+  });
+  return Object.fromEntries(kept);
 }
 
 /** Of what a decision was made without, the parts of an answer, or all others. */

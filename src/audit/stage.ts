@@ -101,7 +101,7 @@ export function intentStage(trail: Recorder, settings: IntentSettings): Stage<In
       // The runner had given up on the intent, so nothing was sent and settlement writes a denial; but the intent is
       // there, and must not look like a call that still runs.
       const outcome = unsentOutcome(deny('audit_unavailable', 'The call was recorded too late, so it was not made.'));
-      await trail.append(outcomeEvent(call, outcome, null), { durable: false });
+      await trail.append(outcomeEvent(call, outcome), { durable: false });
     },
   };
 }
@@ -109,8 +109,6 @@ export function intentStage(trail: Recorder, settings: IntentSettings): Stage<In
 export interface OutcomeSettings {
   readonly redact: (value: Json) => Json;
   readonly sampler: Sampler;
-  /** Which price list the cost was reckoned by. */
-  readonly priceVersion?: string | null;
   /** `audit.payload_bytes`: the body of a longer answer is not kept. */
   readonly payloadBytes?: number;
 }
@@ -137,7 +135,7 @@ export async function recordOutcome(
   const payloads: Kept[] = [];
   if (thoughtId === null && text !== '') payloads.push({ kind: 'answer', value: redact(text) });
   if (answerDecision !== null) payloads.push(keptAnswer(answerDecision, call, redact, payloadBytes));
-  await trail.append(outcomeEvent(call, outcome, settings.priceVersion ?? null), { durable: false, payloads });
+  await trail.append(outcomeEvent(call, outcome), { durable: false, payloads });
 
   const record = call.entry?.task.record ?? call.task?.record;
   if (thoughtId === null || record === undefined) return;

@@ -4,6 +4,7 @@
  */
 import type { ModelAsk, Target } from '../call.ts';
 import { chargeMicroUsd } from './money.ts';
+import { dearestRates } from './price.ts';
 
 export interface UpperBound {
   readonly tokens: number;
@@ -20,10 +21,9 @@ export function upperBound(ask: ModelAsk | null, targets: readonly Target[]): Up
   const bound = { tokens: 0, costMicroUsd: 0, maxTokens: 0 };
   for (const target of targets) {
     const maxTokens = ask === null ? 0 : (ask.maxTokens ?? target.maxOutputTokens);
-    const promptTokens = ask?.promptTokensMax ?? 0;
     const answerTokens = maxTokens * (ask?.choices ?? 0);
-    bound.tokens = Math.max(bound.tokens, promptTokens + answerTokens);
-    bound.costMicroUsd = Math.max(bound.costMicroUsd, costMax(target, promptTokens, answerTokens));
+    bound.tokens = Math.max(bound.tokens, (ask?.promptTokensMax ?? 0) + answerTokens);
+    bound.costMicroUsd = Math.max(bound.costMicroUsd, costMax(target, ask, answerTokens));
     bound.maxTokens = Math.max(bound.maxTokens, maxTokens);
   }
   return bound;
@@ -40,10 +40,10 @@ export function longestAnswer(
 ): number {
   let longest = room.tokens === undefined ? Number.MAX_SAFE_INTEGER : room.tokens - ask.promptTokensMax;
   for (const target of targets) {
-    const { outputMicroUsdPerMtok } = target.price;
+    const { outputMicroUsdPerMtok } = ratesFor(target, ask);
     if (room.costMicroUsd === undefined) continue;
     // Rounding the prompt's cost up by itself loses at most one micro-dollar, on the side that cannot overspend.
-    const left = room.costMicroUsd - costMax(target, ask.promptTokensMax, 0);
+    const left = room.costMicroUsd - costMax(target, ask, 0);
     if (left < 0) return 0;
     if (outputMicroUsdPerMtok === 0) continue;
     longest = Math.min(longest, Number((BigInt(left) * 1_000_000n) / BigInt(outputMicroUsdPerMtok)));
@@ -51,12 +51,17 @@ export function longestAnswer(
   return Math.floor(longest / Math.max(1, ask.choices));
 }
 
-/** A prompt that a provider finds in its cache may be the dearer one, if somebody prices it so. */
-function costMax(target: Target, promptTokens: number, answerTokens: number): number {
-  const { inputMicroUsdPerMtok, cachedInputMicroUsdPerMtok, outputMicroUsdPerMtok, callMicroUsd } = target.price;
+/** Nobody knows before what a provider finds in its cache, nor how much of an answer is reasoning. */
+function costMax(target: Target, ask: ModelAsk | null, answerTokens: number): number {
+  if (ask === null) return target.price.callMicroUsd;
+  const { inputMicroUsdPerMtok, outputMicroUsdPerMtok } = ratesFor(target, ask);
   const tokens = chargeMicroUsd([
-    { tokens: promptTokens, microUsdPerMtok: Math.max(inputMicroUsdPerMtok, cachedInputMicroUsdPerMtok) },
+    { tokens: ask.promptTokensMax, microUsdPerMtok: inputMicroUsdPerMtok },
     { tokens: answerTokens, microUsdPerMtok: outputMicroUsdPerMtok },
   ]);
-  return tokens + callMicroUsd;
+  return tokens + target.price.callMicroUsd;
+}
+
+function ratesFor({ price }: Target, { promptTokensMax, cacheWrites = true }: ModelAsk) {
+  return dearestRates(price, promptTokensMax, cacheWrites);
 }

@@ -2,8 +2,8 @@
 import { parseArgs } from 'node:util';
 import { faultText, type LintFault } from '../policy/lint/fault.ts';
 import { lintBundle } from '../policy/lint/lint.ts';
-import type { OpaAccess } from '../policy/proof/rego.ts';
 import { checkPolicies, type PolicyFault } from '../policy/proof/strict.ts';
+import type { OpaAccess } from '../policy/rego-files.ts';
 import { BundleError, readSources } from '../policy/sources.ts';
 import type { Command } from './command.ts';
 import { bundleAndWorld, folderHelp, folderOptions, type NamedFolder, withOpa } from './policy-folder.ts';

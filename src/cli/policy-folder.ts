@@ -3,12 +3,11 @@ import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { findOpa } from '../../scripts/opa.js';
+import { tableOf } from '../assembly/table.ts';
 import { systemClock } from '../clock.ts';
 import { faultLine, loadConfig } from '../config/load.ts';
 import { type LintWorld, lintWorld } from '../policy/lint/world.ts';
-import type { OpaAccess } from '../policy/proof/rego.ts';
-import { RouteTable } from '../route/table.ts';
-import { operationSources } from '../wire/dialects/index.ts';
+import type { OpaAccess } from '../policy/rego-files.ts';
 import { type Surroundings, Usage } from './command.ts';
 
 export const folderOptions = {
@@ -56,9 +55,10 @@ export async function bundleAndWorld(
   }
   const loaded = await loadConfig(values.config, env);
   if ('faults' in loaded) throw new Error(loaded.faults.map(faultLine).join('\n'));
-  const { config, directory, openapi } = loaded;
+  const { config, directory } = loaded;
   const bundle = await policyFolder(values.bundle ?? resolve(directory, config.policy.bundle));
-  const table = RouteTable.build({ routes: config.routes, sources: operationSources, openapi });
+  const table = await tableOf(loaded, systemClock());
+  if ('faults' in table) throw new Error(table.faults.map(faultLine).join('\n'));
   return { bundle, world: lintWorld(config, table.all()), unknownOperations: config.policy.unknown_operations };
 }
 

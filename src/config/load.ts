@@ -7,7 +7,7 @@ import { readFile } from 'node:fs/promises';
 import { dirname, isAbsolute, resolve } from 'node:path';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import { parse as parseYaml } from 'yaml';
-import { checkBudget } from '../budget/section.ts';
+import { checkBudget, type PriceFile } from '../budget/section.ts';
 import { checkKeys } from '../identity/keepers/section.ts';
 import { checkIdentity } from '../identity/section.ts';
 import { checkInspection } from '../inspection/section.ts';
@@ -23,6 +23,7 @@ import { checkAssertionAudiences } from './assertion-audiences.ts';
 import { checkBindings } from './bindings.ts';
 import { absoluteCredentials, readIdentities } from './credential-files.ts';
 import { type ConfigFault, parseConfig, type Surroundings } from './document.ts';
+import { readPriceFile } from './price-file.ts';
 import { type Config, configSchema } from './schema.ts';
 import { absoluteTls, readTls, type TlsOfConfig } from './tls-files.ts';
 
@@ -32,6 +33,8 @@ export interface Loaded {
   readonly directory: string;
   /** The parsed OpenAPI document of each http route, by route name. */
   readonly openapi: Readonly<Record<string, unknown>>;
+  /** What stands in the file of `budget.prices`; null without one. */
+  readonly prices: PriceFile | null;
   /** What stands in the files of each plane's `tls`. */
   readonly tls: TlsOfConfig;
   /** What stands in the files of each credential of kind `mtls`, by its name. */
@@ -86,12 +89,13 @@ export async function loadConfig(
   const config = withAbsolutePaths(value, directory);
   const openapi = await readOpenapi(config, faults, faultAt);
   files.push(...config.routes.flatMap((route) => (route.kind === 'http' ? [route.openapi] : [])));
+  const prices = await readPriceFile(config.budget.prices, { env, directory }, files, faults);
   const tls = await readTls(config.gateway, files, (pointer, message) => faults.push(faultAt(pointer, message)));
   const identities = await readIdentities(config.credentials, files, (pointer, message) =>
     faults.push(faultAt(pointer, message)),
   );
   if (faults.length > 0) return { faults: inOrder(faults), files };
-  return { config, directory, openapi, tls, identities, files, fault: faultAt };
+  return { config, directory, openapi, prices, tls, identities, files, fault: faultAt };
 }
 
 /** What no schema can say, by the rooms that know. Pointers are from the root of the file. */
@@ -126,11 +130,13 @@ function isConfig(
 
 function withAbsolutePaths(config: Config, directory: string): Config {
   const absolute = (path: string) => (isAbsolute(path) ? path : resolve(directory, path));
+  const { prices } = config.budget;
   return {
     ...config,
     gateway: { ...absoluteTls(config.gateway, absolute), data_dir: absolute(config.gateway.data_dir) },
     keys: absoluteCommand(config.keys, directory),
     policy: absolutePolicy(config.policy, absolute),
+    budget: { ...config.budget, ...(prices === undefined ? {} : { prices: absolute(prices) }) },
     credentials: absoluteCredentials(config.credentials, absolute),
     routes: config.routes.map((route) =>
       route.kind === 'http' ? { ...route, openapi: absolute(route.openapi) } : route,

@@ -21,6 +21,7 @@ import {
 } from './explain-rules.ts';
 import { faultText, type Phase } from './instance.ts';
 import { runOpa } from './opa.ts';
+import { parseFiles } from './rego-files.ts';
 import { BundleError, type SourceFile } from './sources.ts';
 
 /** What is compared of two decisions. */
@@ -112,7 +113,10 @@ export class RuleExplainer {
       return { unavailable: 'There is no OPA on the machine of the gate; TOLLGATE_OPA names one.' };
     const folder = await mkdtemp(join(tmpdir(), 'tollgate-explain-'));
     try {
-      await writeForOpa(folder, files);
+      await writeForOpa(folder, files).catch((fault: unknown) => {
+        // Names of an archive need not be names of files here: one may be another's folder, or too long.
+        throw new BundleError(`The sources cannot be written down for OPA: ${(fault as NodeJS.ErrnoException).code}.`);
+      });
       const rules = await this.#rulesOf(files, { opa, cwd: folder, signal });
       const own = rules.filter((rule) => rule.package === `tollgate.${phase}`);
       if (own.length === 0) return { unavailable: `The bundle holds no sources of the package tollgate.${phase}.` };
@@ -139,15 +143,9 @@ export class RuleExplainer {
   }
 
   async #parse(files: readonly SourceFile[], run: Run): Promise<readonly SourceRule[]> {
-    const sources = files.filter(({ path }) => path.endsWith('.rego')).map(({ path }) => path);
-    const rules: SourceRule[] = [];
-    for (const path of sources) {
-      const args = ['parse', '--format', 'json', '--json-include', 'locations,-comments', path];
-      const { code, stdout, stderr } = await runOpa({ ...run, clock: this.#options.clock, args });
-      if (code !== 0) throw new BundleError(`${path} is no Rego: ${(stdout || stderr).trim()}`);
-      rules.push(...rulesOfModule(path, JSON.parse(stdout) as ParsedModule));
-    }
-    return rules;
+    const { clock } = this.#options;
+    const parsed = await parseFiles<ParsedModule>({ ...run, clock }, files, run.cwd);
+    return parsed.flatMap(({ file, module }) => rulesOfModule(file, module));
   }
 
   /** What OPA says, with everything asked that could be: neither an index nor an early end hides a rule. */

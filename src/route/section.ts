@@ -3,7 +3,7 @@
  * schema keyword `discriminator` and not by a plain union, because a validator fills no defaults into the latter.
  */
 import Type from 'typebox';
-import { microUsdFromUsd } from '../wire/money.ts';
+import { modelPrice, priceFaults } from '../wire/price.ts';
 import { httpTarget, modelTarget, type TargetConfig, wordPattern } from './target.ts';
 
 const binding = Type.Optional(
@@ -73,6 +73,13 @@ const modelRoute = Type.Object(
         description: 'Settings of single operations, by their name without that of the route: `chat`.',
       }),
     ),
+    price: Type.Optional(
+      Type.Object(modelPrice.properties, {
+        additionalProperties: false,
+        description:
+          'What the model costs at targets that have no price of their own; left out: what budget.prices says, else the open price list.',
+      }),
+    ),
     targets: Type.Array(modelTarget, several),
   },
   { additionalProperties: false, description: 'A model.' },
@@ -98,9 +105,9 @@ const httpRoute = Type.Object(
   { additionalProperties: false, description: 'An HTTP service.' },
 );
 
-/** `openapi` is named so that a reader may ask for it without asking for the kind first. */
+/** `openapi` and `price` are named so that a reader may ask for them without asking for the kind first. */
 export type ModelRouteConfig = Type.Static<typeof modelRoute> & { readonly openapi?: never };
-export type HttpRouteConfig = Type.Static<typeof httpRoute>;
+export type HttpRouteConfig = Type.Static<typeof httpRoute> & { readonly price?: never };
 export type RouteConfig = ModelRouteConfig | HttpRouteConfig;
 
 const route = Type.Unsafe<RouteConfig>({
@@ -134,8 +141,9 @@ export function checkRoutes(config: RoutesConfig, credentials: Readonly<Record<s
     pointer: `/routes/${index}/name`,
     message: `expected a name no other route has, found ${config[index]?.name} again`,
   }));
-  for (const [index, { targets }] of config.entries()) {
+  for (const [index, { targets, price }] of config.entries()) {
     const at = `/routes/${index}/targets`;
+    faults.push(...priceFaults(price ?? {}, `/routes/${index}/price`));
     for (const target of repeated(targets)) {
       const message = `expected a name no other target of this route has, found ${targets[target]?.name} again`;
       faults.push({ pointer: `${at}/${target}/name`, message });
@@ -158,11 +166,7 @@ function targetFaults(target: TargetConfig, at: string, credentials: Readonly<Re
     const names = Object.keys(credentials).join(', ') || 'there is none';
     faults.push({ pointer: `${at}/credential`, message: `expected the name of a credential: ${names}` });
   }
-  for (const [key, usd] of Object.entries(price ?? {})) {
-    if (microUsdFromUsd(usd) !== undefined) continue;
-    faults.push({ pointer: `${at}/price/${key}`, message: `expected dollars with six decimals at most, found ${usd}` });
-  }
-  return faults;
+  return [...faults, ...priceFaults(price ?? {}, `${at}/price`)];
 }
 
 /** The places of rows whose name stands earlier too. */

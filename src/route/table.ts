@@ -3,11 +3,10 @@
  * Built whole from the config and the documents it names, then never changed; a reload builds a new one.
  */
 
-import assert from 'node:assert/strict';
 import type { BindingRequired, CallKind, Operation, OperationRegistry, Price, Route, Target } from '../call.ts';
 import type { OperationSource, RouteSettings } from '../wire/dialect.ts';
-import { microUsdFromUsd } from '../wire/money.ts';
 import { child } from '../wire/pointer.ts';
+import { callPriceOf, type ModelPrices, priceOf } from '../wire/price.ts';
 import type { RouteConfig, RouteFault, RoutesConfig } from './section.ts';
 import type { TargetConfig } from './target.ts';
 
@@ -29,6 +28,8 @@ export interface RouteTableParts {
   readonly sources: readonly OperationSource[];
   /** The parsed OpenAPI document of each http route, by the route's name. */
   readonly openapi: Readonly<Record<string, unknown>>;
+  /** For models that the table itself gives no price; left out: there are none. */
+  readonly prices?: ModelPrices;
 }
 
 const callKinds: Readonly<Record<Route['kind'], CallKind>> = {
@@ -59,7 +60,8 @@ export class RouteTable implements OperationRegistry {
 
   /**
    * The table of `routes`, with the operations that the sources find in them. Throws `RouteTableFaulty` with all
-   * faults: documents that cannot be read, settings of operations that do not exist, names that two operations share.
+   * faults: documents that cannot be read, settings of operations that do not exist, names that two operations share,
+   * models without a price.
    */
   static build(parts: RouteTableParts): RouteTable {
     const routes = new Map<string, Route>();
@@ -68,7 +70,8 @@ export class RouteTable implements OperationRegistry {
     const faults: RouteFault[] = [];
     const names = new Set<string>();
     for (const [index, row] of parts.routes.entries()) {
-      const route = routeOf(row);
+      const { route, unpriced } = routeOf(row, `/routes/${index}`, parts.prices);
+      faults.push(...unpriced);
       const found = operationsOf(row, route, `/routes/${index}`, parts);
       for (const operation of found.operations) {
         // Routes may have dots, and so may operation ids: `a` with `b.c` and `a.b` with `c` would be one name.
@@ -144,11 +147,36 @@ function bindingsOf(row: RouteConfig, { name }: Operation): readonly BindingRequ
   return [row.binding ?? 'none', own?.binding ?? 'none'];
 }
 
-function routeOf(row: RouteConfig): Route {
-  return { name: row.name, kind: row.kind, targets: row.targets.map((target) => targetOf(row, target)) };
+/** The route, with a fault for each of its models that has no price: without one no budget could hold. */
+function routeOf(
+  row: RouteConfig,
+  pointer: string,
+  prices: ModelPrices | undefined,
+): { readonly route: Route; readonly unpriced: readonly RouteFault[] } {
+  const unpriced: RouteFault[] = [];
+  const targets = row.targets.map((target, index) => {
+    const price = priceOfTarget(row, target, prices);
+    if (typeof price !== 'string') return targetOf(row, target, price);
+    unpriced.push({ pointer: `${pointer}/targets/${index}/model`, message: price });
+    return targetOf(row, target, callPriceOf(0, 'none'));
+  });
+  return { route: { name: row.name, kind: row.kind, targets }, unpriced };
 }
 
-function targetOf(row: RouteConfig, target: TargetConfig): Target {
+/** The price of the target itself, of its route, or one that is known of its model; else what to do about it. */
+function priceOfTarget(row: RouteConfig, target: TargetConfig, prices: ModelPrices | undefined): Price | string {
+  if (!('model' in target)) return callPriceOf(target.price?.call_usd ?? 0, 'config');
+  const written = target.price ?? row.price;
+  if (written !== undefined) return priceOf(written, target.provider, 'config');
+  const known = prices?.find(target) ?? null;
+  if (known !== null) return known;
+  const near = prices?.near(target) ?? [];
+  const guess = near.length === 0 ? '' : ` (known are ${near.join(', ')})`;
+  const how = 'price: {input_usd_per_mtok: …, output_usd_per_mtok: …}';
+  return `no price is known of ${target.model}${guess}; give its target or its route ${how}, both 0 where it costs nothing, or name it in the file of budget.prices`;
+}
+
+function targetOf(row: RouteConfig, target: TargetConfig, price: Price): Target {
   const model = 'model' in target ? target : null;
   return {
     name: target.name,
@@ -162,7 +190,7 @@ function targetOf(row: RouteConfig, target: TargetConfig): Target {
     weight: target.weight,
     credential: target.credential ?? null,
     maxOutputTokens: model?.max_output_tokens ?? 0,
-    price: priceOf(target.price ?? {}),
+    price,
     timeoutMs: {
       connect: target.timeout_ms.connect,
       firstByte: target.timeout_ms.first_byte,
@@ -171,21 +199,4 @@ function targetOf(row: RouteConfig, target: TargetConfig): Target {
     // Never for a model: a Txn-Token would leave the trust domain.
     txnToken: 'txn_token' in target && target.txn_token,
   };
-}
-
-function priceOf(price: NonNullable<TargetConfig['price']>): Price {
-  const tokens = 'input_usd_per_mtok' in price ? price : null;
-  const input = tokens?.input_usd_per_mtok ?? 0;
-  return {
-    inputMicroUsdPerMtok: microUsd(input),
-    outputMicroUsdPerMtok: microUsd(tokens?.output_usd_per_mtok ?? 0),
-    cachedInputMicroUsdPerMtok: microUsd(tokens?.cached_input_usd_per_mtok ?? input),
-    callMicroUsd: microUsd(price.call_usd ?? 0),
-  };
-}
-
-function microUsd(usd: number): number {
-  const exact = microUsdFromUsd(usd);
-  assert.ok(exact !== undefined, 'checkRoutes has found every price good');
-  return exact;
 }

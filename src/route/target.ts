@@ -3,24 +3,10 @@
  * region comes from here alone, and residency hangs on it.
  */
 import Type from 'typebox';
+import { callUsd, modelPrice } from '../wire/price.ts';
 
 /** Names that stand in pointers, keys of the store and the audit trail. */
 export const wordPattern = '^[a-z0-9_-]+$';
-
-const usd = (description: string) => Type.Number({ minimum: 0, description });
-const callUsd = Type.Optional(usd('US dollars for each call; left out: nothing.'));
-
-const modelPrice = Type.Object(
-  {
-    input_usd_per_mtok: usd('US dollars for a million tokens of prompt.'),
-    output_usd_per_mtok: usd('US dollars for a million tokens of answer, hidden reasoning included.'),
-    cached_input_usd_per_mtok: Type.Optional(
-      usd('US dollars for a million tokens of prompt that the provider had in its cache; left out: as input.'),
-    ),
-    call_usd: callUsd,
-  },
-  { additionalProperties: false, description: 'What the model costs; amounts have six decimals at most.' },
-);
 
 const toolPrice = Type.Object(
   { call_usd: callUsd },
@@ -85,7 +71,7 @@ export const modelTarget = Type.Object(
       maximum: 100_000_000,
       description: 'The longest answer the model can give; what is reserved where a client names no limit.',
     }),
-    price: modelPrice,
+    price: Type.Optional(modelPrice),
   },
   { additionalProperties: false, description: 'One place that serves a model.' },
 );

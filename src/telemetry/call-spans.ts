@@ -130,6 +130,8 @@ function callAttributes(call: Underway, outcome: Outcome): SpanAttributes {
     set('gen_ai.usage.input_tokens', usage.inputTokens);
     set('gen_ai.usage.output_tokens', usage.outputTokens);
     set('gen_ai.usage.cache_read.input_tokens', usage.cachedInputTokens);
+    set('gen_ai.usage.cache_creation.input_tokens', usage.cacheWriteTokens);
+    set('gen_ai.usage.reasoning.output_tokens', usage.reasoningTokens);
   }
   set('tollgate.cost_micro_usd', outcome.costMicroUsd);
   set('tollgate.target', target?.name);

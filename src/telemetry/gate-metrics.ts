@@ -89,10 +89,11 @@ export class GateMetrics {
       ['stage'],
       overheadBounds,
     );
-    this.#tokens = registry.counter('tollgate_tokens_total', 'Tokens of models; cached input is part of input.', [
-      'direction',
-      'route',
-    ]);
+    this.#tokens = registry.counter(
+      'tollgate_tokens_total',
+      'Tokens of models; cached_input and cache_write are part of input, reasoning of output.',
+      ['direction', 'route'],
+    );
     this.#cost = registry.counter('tollgate_cost_micro_usd_total', 'What calls cost, in micro-dollars.', ['route']);
     this.#attempts = registry.counter('tollgate_upstream_attempts_total', 'Attempts at targets.', [
       'route',
@@ -157,7 +158,10 @@ export class GateMetrics {
     if (usage !== null) {
       this.#tokens.add(['input', route], usage.inputTokens);
       this.#tokens.add(['output', route], usage.outputTokens);
-      if (usage.cachedInputTokens > 0) this.#tokens.add(['cached_input', route], usage.cachedInputTokens);
+      const { cachedInputTokens: cached, cacheWriteTokens: written = 0, reasoningTokens: reasoning = 0 } = usage;
+      if (cached > 0) this.#tokens.add(['cached_input', route], cached);
+      if (written > 0) this.#tokens.add(['cache_write', route], written);
+      if (reasoning > 0) this.#tokens.add(['reasoning', route], reasoning);
     }
     if (outcome.costMicroUsd > 0) this.#cost.add([route], outcome.costMicroUsd);
     for (const attempt of attempts) this.#attempts.add([route, attempt.target, attemptWord(attempt)]);

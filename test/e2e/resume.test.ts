@@ -20,7 +20,8 @@ describe('checkpoints of two gateways on one Redis', options, () => {
   before(async () => {
     redis = await RedisServer.start();
     const store = { kind: 'redis', url: redis.url, command_timeout_ms: 500 };
-    world = await World.open({ rows, config: { store, keys: { secret: 'the secret of all gateways of this test' } } });
+    const keys = { secret: 'the secret of all gateways of this test' };
+    world = await World.open({ rows, config: { store, keys, task: { taint_seconds: 60 } } });
     second = await world.secondGate('gw-second');
   });
   after(async () => {

@@ -5,7 +5,7 @@ export interface ChatScript {
   readonly text?: string;
   readonly toolCalls?: readonly { id: string; name: string; arguments: string }[];
   /** Null leaves usage out. */
-  readonly usage?: { prompt_tokens: number; completion_tokens: number } | null;
+  readonly usage?: { prompt_tokens: number; completion_tokens: number; [name: string]: unknown } | null;
   /** Breaks the stream off after so many chunks. */
   readonly breakAfter?: number;
   /** Milliseconds between the chunks of a stream. */

@@ -63,7 +63,7 @@ export class CheckWorld implements AsyncDisposable {
     const redis = await RedisServer.start();
     const world = await World.open({
       config: {
-        store: { kind: 'redis', url: redis.url },
+        store: { kind: 'redis', url: redis.url, command_timeout_ms: 500 },
         task: {
           ...{ loop: { repeats: 2, failures_in_a_row: 2 }, budget: { cost_usd: 1 } },
           binding: { delete: 'any' },

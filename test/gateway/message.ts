@@ -7,7 +7,7 @@ export interface MessageScript {
   readonly thinking?: string;
   readonly toolUses?: readonly { id: string; name: string; input: Record<string, unknown> }[];
   /** Null leaves usage out. */
-  readonly usage?: { input_tokens: number; output_tokens: number; [name: string]: number } | null;
+  readonly usage?: { input_tokens: number; output_tokens: number; [name: string]: unknown } | null;
   /** Breaks the stream off after so many events. */
   readonly breakAfter?: number;
   /** Milliseconds between the events of a stream. */

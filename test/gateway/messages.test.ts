@@ -57,7 +57,10 @@ describe('messages', options, () => {
       const { spent, reserved } = (await world.taskDocument(task)).budget;
       assert.deepEqual([spent.tokens, spent.calls, reserved.tokens], [65, 1, 0]);
       const [outcome] = await world.events({ task: task.id, type: 'outcome' });
-      assert.deepEqual(outcome?.usage, { input_tokens: 60, output_tokens: 5, cached_input_tokens: 30 });
+      assert.deepEqual(outcome?.usage, {
+        ...{ input_tokens: 60, output_tokens: 5, cached_input_tokens: 30 },
+        ...{ cache_write_tokens: 20, cache_write_1h_tokens: 20 },
+      });
     }
   });
 

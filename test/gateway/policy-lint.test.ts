@@ -1,6 +1,6 @@
 /** What compiles and is wrong all the same: a gate does not start on it, and one that runs keeps its last good policies. */
 import assert from 'node:assert/strict';
-import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -70,5 +70,35 @@ test(
     assert.equal(world.orders.received.length, 0);
     const { length } = await world.events({ type: 'denial' });
     assert.equal(length, 2);
+  },
+);
+
+test(
+  '[policy.faults-told-by-line] a routing table is not put in force while the policies name an operation it has not',
+  options,
+  async (t) => {
+    const bundle = await folderOf(t);
+    const known = { 'tollgate/call/named.rego': 'input.call.operation == "orders.get_order"' };
+    for (const [path, condition] of Object.entries(known)) {
+      await writeFile(
+        join(bundle, path),
+        `package tollgate.call\n\ndeny contains {"code": "odd", "message": "Odd."} if {\n\t${condition}\n\tinput.call.repeats > 100\n}\n`,
+      );
+    }
+    await using world = await World.open({ config: { policy: { bundle } } });
+    const task = await world.task();
+    const file = JSON.parse(await readFile(world.configFile, 'utf8')) as { routes: { name: string }[] };
+    const renamed = file.routes.map((route) => (route.name === 'orders' ? { ...route, name: 'ordres' } : route));
+    await writeFile(world.configFile, JSON.stringify({ ...file, routes: renamed }));
+    const { outcome, faults } = await world.gate.reload('signal');
+    assert.equal(outcome, 'refused');
+    assert.match(JSON.stringify(faults), /tollgate\/call\/named\.rego:4: .*orders\.get_order/);
+    assert.equal((await world.fetch('/tools/orders/orders/O-1', task.token)).status, 200, 'the one before goes on');
+    assert.equal(world.orders.received.length, 1);
+
+    const lenient = { bundle, unknown_operations: 'warn' };
+    await writeFile(world.configFile, JSON.stringify({ ...file, routes: renamed, policy: lenient }));
+    assert.equal((await world.gate.reload('signal')).outcome, 'applied');
+    assert.ok(world.logs.some((line) => line.includes('the policies name what the configuration does not')));
   },
 );

@@ -22,6 +22,8 @@ export interface WorldOptions {
   readonly alterRooms?: (rooms: Rooms) => Rooms;
   /** Further targets of the model route. */
   readonly modelTargets?: readonly Record<string, unknown>[];
+  /** Goes over the first target of the model route. */
+  readonly gpt?: Record<string, unknown>;
   /** Adds the model route `claude`, on the same witness, which then is to answer as Anthropic does; goes over its target. */
   readonly claude?: Record<string, unknown>;
   /** Goes over the first target of all routes. */
@@ -156,6 +158,7 @@ export class World implements AsyncDisposable {
               max_output_tokens: 1000,
               price,
               credential: 'key',
+              ...options.gpt,
             },
             ...(options.modelTargets ?? []),
           ],

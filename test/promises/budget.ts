@@ -24,4 +24,14 @@ export const budgetPromises = {
     sentence: 'A spent budget is answered with 402 and what remains, in a form that SDKs do not retry.',
     source: 'denials; OWASP AISVS C9.1.1',
   },
+  'budget.no-model-without-price': {
+    sentence:
+      'A model without a known price is a fault of the configuration, told before the gate starts; it is never free by default.',
+    source: 'design: budgets, prices',
+  },
+  'budget.priced-by-kind': {
+    sentence:
+      'A model call costs its usage times the price of the target that served it, each kind of token at its own price.',
+    source: 'design: budgets, prices',
+  },
 } as const satisfies Record<string, PromiseEntry>;

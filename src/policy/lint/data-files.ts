@@ -1,13 +1,18 @@
 /**
  * The data files of a bundle, put together as OPA does it: each stands at the path of its folder. What a reader would get
- * wrong: one document may be spread over several files, so the place of a fault is looked for in all of them.
+ * wrong: one document may be spread over several files, so the place of a fault is looked for in all of them. And JSON is
+ * read as YAML only for the lines of its faults: that takes a hundred times as long, and a gate that waits for it serves
+ * nobody.
  */
 import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
+import { parseAnswerJson } from '../../wire/json.ts';
 import { child, pointerTokens } from '../../wire/pointer.ts';
-import type { SourceFile } from '../sources.ts';
+import { type SourceFile, sourceBytesMax } from '../sources.ts';
 import type { Found } from './fault.ts';
 
 const aliasesMax = 1_000;
+/** Of JSON that is read as such: every value of a bundle fits. */
+const jsonLimits = { depth: 256, values: sourceBytesMax };
 
 export interface DataPlace {
   readonly file: string;
@@ -22,8 +27,34 @@ interface DataFile {
   /** Words of the folder: where its content stands in `data`. */
   readonly at: readonly string[];
   readonly value: unknown;
+  /** Its syntax; of JSON that has no fault of its own it is not there before somebody asks. */
+  readonly syntax: () => Syntax;
+}
+
+interface Syntax {
   readonly document: Document;
   readonly lines: LineCounter;
+}
+
+function syntaxOf(content: Buffer): Syntax {
+  const lines = new LineCounter();
+  // JSON is YAML, too; so its faults have lines.
+  return {
+    document: parseDocument(content.toString('utf8'), { lineCounter: lines, version: '1.2', merge: true }),
+    lines,
+  };
+}
+
+function firstLine(message: string): string {
+  return message.split('\n', 1)[0] ?? '';
+}
+
+function once<Value>(make: () => Value): () => Value {
+  let made: { readonly value: Value } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
 }
 
 export class DataFiles {
@@ -43,19 +74,25 @@ export class DataFiles {
       const words = path.split('/');
       const name = words.pop();
       if (name !== 'data.yaml' && name !== 'data.json') continue;
-      const lines = new LineCounter();
-      // JSON is YAML, too; so its faults have lines.
-      const document = parseDocument(content.toString('utf8'), { lineCounter: lines, version: '1.2', merge: true });
+      const syntax = once(() => syntaxOf(content));
+      const json = name === 'data.json' ? parseAnswerJson(content, jsonLimits) : undefined;
+      if (json !== undefined) {
+        read.push({ file: path, at: words, value: json.value, syntax });
+        continue;
+      }
+      const { document, lines } = syntax();
       for (const error of document.errors) {
         const { line, col } = lines.linePos(error.pos[0]);
-        const message = error.message.split('\n')[0] ?? 'it cannot be read';
-        faults.push({ file: path, line, column: col, code: 'data_syntax', message });
+        faults.push({ file: path, line, column: col, code: 'data_syntax', message: firstLine(error.message) });
       }
       if (document.errors.length > 0) continue;
       try {
-        read.push({ file: path, at: words, value: document.toJS({ maxAliasCount: aliasesMax }), document, lines });
+        const value: unknown = document.toJS({ maxAliasCount: aliasesMax });
+        // An anchor that holds itself is no tree; OPA refuses it as well.
+        JSON.stringify(value);
+        read.push({ file: path, at: words, value, syntax });
       } catch (fault) {
-        faults.push({ file: path, line: 1, code: 'data_syntax', message: (fault as Error).message });
+        faults.push({ file: path, line: 1, code: 'data_syntax', message: firstLine((fault as Error).message) });
       }
     }
     return new DataFiles(read, faults);
@@ -70,8 +107,9 @@ export class DataFiles {
   place(words: readonly string[], pointer: string): DataPlace {
     const path = [...words, ...(pointerTokens(pointer) ?? [])];
     let best: { readonly place: DataPlace; readonly depth: number } | undefined;
-    for (const { file, at, document, lines } of this.#files) {
+    for (const { file, at, syntax } of this.#files) {
       if (!at.every((word, index) => index >= path.length || path[index] === word)) continue;
+      const { document, lines } = syntax();
       const inside = path.slice(at.length);
       const { node, depth } = nodeAt(document, inside);
       if (best !== undefined && at.length + depth <= best.depth) continue;

@@ -6,6 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Clock } from '../../clock.ts';
+import { parseFiles } from '../rego-files.ts';
 import type { SourceFile } from '../sources.ts';
 import { DataFiles, isObject } from './data-files.ts';
 import { factsOf } from './facts.ts';
@@ -14,7 +15,7 @@ import { inputPathFaults } from './input-paths.ts';
 import { literalFaults } from './literals.ts';
 import { Program } from './program.ts';
 import { purposeFaults } from './purposes.ts';
-import { parseFiles } from './syntax.ts';
+import type { ParsedModule } from './syntax.ts';
 import type { LintWorld } from './world.ts';
 import { writeRuleFaults } from './write-rules.ts';
 
@@ -48,7 +49,7 @@ export async function lintBundle(options: LintOptions): Promise<LintFault[]> {
   }
   const folder = await mkdtemp(join(tmpdir(), 'tollgate-lint-'));
   try {
-    const program = new Program(await parseFiles(options, files, folder));
+    const program = new Program(await parseFiles<ParsedModule>(options, files, folder));
     const facts = program.clauses.map((clause) => factsOf(program, clause));
     const words = { world, purposes: isObject(purposes) ? Object.keys(purposes) : null };
     for (const one of facts) found.push(...inputPathFaults(one), ...literalFaults(one, words));

@@ -3,13 +3,7 @@
  * `{type, value, location}` all the way down, but an expression's `terms` is a list for a call, one term for a value, and
  * an object of its own for `some` and `every`.
  */
-import { mkdir, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import type { Clock } from '../../clock.ts';
-import { runOpa } from '../opa.ts';
-import { BundleError, type SourceFile } from '../sources.ts';
-
-const parsersMax = 4;
+import type { ParsedFile } from '../rego-files.ts';
 
 export interface Location {
   readonly row: number;
@@ -60,40 +54,7 @@ export interface ParsedModule {
   readonly rules?: readonly ParsedRule[];
 }
 
-export interface RegoFile {
-  readonly file: string;
-  readonly module: ParsedModule;
-}
-
-export interface OpaAccess {
-  readonly opa: string;
-  readonly clock: Pick<Clock, 'after'>;
-  readonly signal: AbortSignal;
-}
-
-/** All Rego of `files`, parsed, in their order. `folder` takes a copy of it. Throws BundleError for what is no Rego. */
-export async function parseFiles(
-  access: OpaAccess,
-  files: readonly SourceFile[],
-  folder: string,
-): Promise<readonly RegoFile[]> {
-  const sources = files.filter(({ path }) => path.endsWith('.rego'));
-  const parsed: RegoFile[] = [];
-  let next = 0;
-  const work = async (): Promise<void> => {
-    for (let index = next++; index < sources.length; index = next++) {
-      const { path, content } = sources[index] as SourceFile;
-      await mkdir(dirname(join(folder, path)), { recursive: true });
-      await writeFile(join(folder, path), content);
-      const args = ['parse', '--format', 'json', '--json-include', 'locations,-comments', path];
-      const { code, stdout, stderr } = await runOpa({ ...access, args, cwd: folder });
-      if (code !== 0) throw new BundleError(`${path} is no Rego: ${(stdout || stderr).trim().slice(0, 4_000)}`);
-      parsed[index] = { file: path, module: JSON.parse(stdout) as ParsedModule };
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(parsersMax, sources.length) }, work));
-  return parsed;
-}
+export type RegoFile = ParsedFile<ParsedModule>;
 
 /** The words that `terms` begin with, up to the first that is no text. */
 export function wordsOf(terms: readonly Term[]): string[] {

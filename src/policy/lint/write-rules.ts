@@ -20,12 +20,14 @@ const asserted = [
   'call.stream',
 ];
 
-/** What is asked for, as the routing table describes it: true of everybody who asks for it, so it vouches for nobody. */
-const neutral = ['phase', 'call.id', 'call.kind', 'call.route', 'call.operation', 'call.effect', 'call.reads'].concat([
-  'call.sends',
-  'call.method',
-  'call.model',
-]);
+/**
+ * What is asked for, as the routing table describes it, where and when: true of everybody who asks for it, so it vouches
+ * for nobody. What a task did so far, or what was found in a payload, is the gate's own word.
+ */
+const neutral = ['phase', 'gateway', 'time', 'agent.verified_at_ms', 'task.id', 'task.started_at_ms'].concat(
+  ['task.expires_at_ms', 'call.id', 'call.kind', 'call.route', 'call.operation', 'call.effect', 'call.reads'],
+  ['call.sends', 'call.method', 'call.model'],
+);
 
 const shownMax = 3;
 

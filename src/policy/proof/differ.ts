@@ -7,12 +7,12 @@ import { isDeepStrictEqual } from 'node:util';
 import { buildBundle } from '../build.ts';
 import { readBundle } from '../bundle.ts';
 import { LoadedBundle, type Phase } from '../instance.ts';
+import type { OpaAccess } from '../rego-files.ts';
 import type { SourceFile } from '../sources.ts';
 import type { RandomBytes } from './chooser.ts';
 import { askWasm } from './compare.ts';
 import { questionsFor, study } from './prove.ts';
 import type { Answer } from './reference.ts';
-import type { OpaAccess } from './rego.ts';
 
 export interface DiffOptions extends OpaAccess {
   readonly before: readonly SourceFile[];

@@ -5,9 +5,9 @@
 
 import type { Phase } from '../instance.ts';
 import { runOpa } from '../opa.ts';
+import type { OpaAccess } from '../rego-files.ts';
 import { BundleError } from '../sources.ts';
 import { phases } from './probes.ts';
-import type { OpaAccess } from './rego.ts';
 
 const batchMax = 2_000;
 /** Each takes about a dozen runs to find. */

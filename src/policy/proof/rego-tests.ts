@@ -3,8 +3,8 @@
  * them, and so praises a folder for its tests being long.
  */
 import { runOpa } from '../opa.ts';
+import type { OpaAccess } from '../rego-files.ts';
 import { BundleError } from '../sources.ts';
-import type { OpaAccess } from './rego.ts';
 
 export interface FailedTest {
   /** `file:line`. */

@@ -2,13 +2,8 @@
  * What the proof needs to know of Rego sources, from OPA's own parser: which rules there are, where, what each refers
  * to, and the literals in it. Only static references count; one through a variable reaches everything below its start.
  */
-import { mkdir, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import type { Clock } from '../../clock.ts';
-import { runOpa } from '../opa.ts';
-import { BundleError, type SourceFile } from '../sources.ts';
-
-const parsersMax = 4;
+import { type OpaAccess, parseFiles } from '../rego-files.ts';
+import type { SourceFile } from '../sources.ts';
 
 /** One clause of a rule; functions and constants too. */
 export interface RegoRule {
@@ -75,12 +70,6 @@ export interface Compared {
   readonly literals: readonly (string | number)[];
 }
 
-export interface OpaAccess {
-  readonly opa: string;
-  readonly clock: Clock;
-  readonly signal: AbortSignal;
-}
-
 export interface Term {
   readonly type?: string;
   readonly value?: unknown;
@@ -100,22 +89,8 @@ interface ParsedModule {
 
 /** The rules of all Rego in `files`, in their order. `folder` takes a copy of them. Throws BundleError for bad Rego. */
 export async function parseRules(access: OpaAccess, files: readonly SourceFile[], folder: string): Promise<RegoRule[]> {
-  const sources = files.filter(({ path }) => path.endsWith('.rego'));
-  const parsed: RegoRule[][] = sources.map(() => []);
-  let next = 0;
-  const work = async (): Promise<void> => {
-    for (let index = next++; index < sources.length; index = next++) {
-      const { path, content } = sources[index] as SourceFile;
-      await mkdir(dirname(join(folder, path)), { recursive: true });
-      await writeFile(join(folder, path), content);
-      const args = ['parse', '--format', 'json', '--json-include', 'locations,-comments', path];
-      const { code, stdout, stderr } = await runOpa({ ...access, args, cwd: folder });
-      if (code !== 0) throw new BundleError(`${path} is no Rego: ${(stdout || stderr).trim().slice(0, 4_000)}`);
-      parsed[index] = rulesOf(path, JSON.parse(stdout) as ParsedModule);
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(parsersMax, sources.length) }, work));
-  return parsed.flat();
+  const parsed = await parseFiles<ParsedModule>(access, files, folder);
+  return parsed.flatMap(({ file, module }) => rulesOf(file, module));
 }
 
 function strings(terms: readonly Term[]): string[] {

@@ -6,9 +6,9 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { capabilitiesFile, entrypointsOf } from '../build.ts';
 import { runOpa } from '../opa.ts';
+import type { OpaAccess } from '../rego-files.ts';
 import { schemaFiles } from '../schemas.ts';
 import { BundleError, readSources } from '../sources.ts';
-import type { OpaAccess } from './rego.ts';
 
 export interface PolicyFault {
   /** Relative to the folder; empty where it is about the bundle as a whole. */

@@ -6,10 +6,11 @@ import { join } from 'node:path';
 import { type BuildOptions, buildBundle } from '../build.ts';
 import { readBundle } from '../bundle.ts';
 import { LoadedBundle } from '../instance.ts';
+import type { OpaAccess } from '../rego-files.ts';
 import { BundleError, type SourceFile } from '../sources.ts';
 import { type Probe, type ProbedRule, probedSources } from './probes.ts';
 import type { Question } from './reference.ts';
-import type { Expression, OpaAccess, RegoRule } from './rego.ts';
+import type { Expression, RegoRule } from './rego.ts';
 
 const charsMax = 120;
 

@@ -71,6 +71,7 @@ export class Rebuilding {
     const missing: string[] = [];
     let { document } = kept;
     for (const name of askedFor(kept.leftOut, this.#unused)) {
+      if (isPart(name) && !hasPlaceFor(document, name)) return null;
       const found = isPart(name) ? this.#part(name, { ...kept, event, document }) : null;
       (found === null ? missing : parts).push(name);
       if (found?.value !== undefined) document = withMember(document, name, found.value);
@@ -146,7 +147,7 @@ export class Rebuilding {
     const args = this.#arguments(recorded);
     if (args === null || recorded.remembered === null) return null;
     const { subject, thought } = recorded.document as { subject: { id: string } | null; thought: Thought };
-    const known = subject === null || isRedacted(subject.id) ? null : subject;
+    const known = !isObject(subject) || isRedacted(subject.id) ? null : subject;
     const origins: Record<string, Json> = { ...provenanceOf(args, known, thought) };
     for (const place of textsIn(recorded.remembered.own)) if (Object.hasOwn(origins, place)) origins[place] = 'subject';
     return origins;
@@ -187,6 +188,12 @@ type Thought = { match: 'exact' | 'changed' | 'name' | 'none'; source: 'observed
 
 function found(value: Json | undefined): Found {
   return value === undefined || value === null ? null : { value };
+}
+
+/** What was left out was left out of something; only a subject there need not be. */
+function hasPlaceFor(document: JsonObject, part: InputPart): boolean {
+  const parent = part.split('.', 1)[0] as string;
+  return isObject(document[parent]) || (parent === 'subject' && document.subject === null);
 }
 
 function withMember(document: JsonObject, part: InputPart | string, value: Json): JsonObject {

@@ -10,6 +10,7 @@ import { type Decided, type EventParts, eventOf, withoutInput, written } from '.
 import { EventBuffer } from './event-buffer.ts';
 import { type Post, postOnce, randomOf, type Sent } from './post.ts';
 import type { DecisionLogsConfig } from './section.ts';
+import { weightOf } from './weight.ts';
 
 export type ReportLog = (
   level: 'info' | 'warn' | 'error',
@@ -51,9 +52,17 @@ export interface UploadFault {
 
 /** Decisions that wait to be written down; what comes beyond pushes out the oldest. */
 const unwrittenMax = 2_048;
+/** What they may weigh together; one of them counts as a mebibyte at most, the largest that a policy is given. */
+const unwrittenBytesMax = 67_108_864;
+const decidedBytesMax = 1_048_576;
 const turnDelayMs = 20;
 const turnMs = 2;
 const closeMs = 3_000;
+
+interface Unwritten {
+  readonly decided: Decided;
+  readonly bytes: number;
+}
 
 export class DecisionLog implements AsyncDisposable {
   readonly #options: DecisionLogOptions;
@@ -62,7 +71,8 @@ export class DecisionLog implements AsyncDisposable {
   readonly #closing = new AbortController();
   readonly #cut = new AbortController();
   #open = false;
-  #unwritten: Decided[] = [];
+  #unwritten: Unwritten[] = [];
+  #unwrittenBytes = 0;
   #requests = 0;
   #turn: Timer | null = null;
   #pause: Timer | null = null;
@@ -97,11 +107,14 @@ export class DecisionLog implements AsyncDisposable {
       this.#dropped.closed += 1;
       return;
     }
-    this.#unwritten.push(decided);
+    const bytes = weightOf(decided.decision.input, decidedBytesMax);
+    this.#unwritten.push({ decided, bytes });
+    this.#unwrittenBytes += bytes;
     // Twice the bound is cut back to the bound at once, so that each decision is moved at most once.
-    if (this.#unwritten.length >= unwrittenMax * 2) {
-      this.#unwritten = this.#unwritten.slice(unwrittenMax);
-      this.#dropped.backlog += unwrittenMax;
+    const beyond = this.#unwritten.length >= unwrittenMax * 2 ? unwrittenMax : this.#tooHeavy();
+    if (beyond > 0) {
+      this.#take(beyond);
+      this.#dropped.backlog += beyond;
     }
     this.#turn ??= this.#options.clock.after(turnDelayMs, () => this.#writeSome());
   }
@@ -146,6 +159,19 @@ export class DecisionLog implements AsyncDisposable {
     if (left > 0) this.#options.log('warn', 'decisions were not reported before the end', { decisions: left });
   }
 
+  /** How many of the oldest have to go for what they weigh. */
+  #tooHeavy(): number {
+    let bytes = this.#unwrittenBytes;
+    let count = 0;
+    while (bytes > unwrittenBytesMax) bytes -= this.#unwritten[count++]?.bytes ?? bytes;
+    return count;
+  }
+
+  #take(count: number): void {
+    for (const { bytes } of this.#unwritten.slice(0, count)) this.#unwrittenBytes -= bytes;
+    this.#unwritten = this.#unwritten.slice(count);
+  }
+
   #writeSome(): void {
     this.#write();
     this.#turn = this.#unwritten.length === 0 ? null : this.#options.clock.after(1, () => this.#writeSome());
@@ -159,10 +185,10 @@ export class DecisionLog implements AsyncDisposable {
     const startedMs = clock.monotonicMs();
     let count = 0;
     while (count < this.#unwritten.length && clock.monotonicMs() - startedMs < turnMs) {
-      this.#writeOne(this.#unwritten[count] as Decided);
+      this.#writeOne((this.#unwritten[count] as Unwritten).decided);
       count++;
     }
-    this.#unwritten = this.#unwritten.slice(count);
+    this.#take(count);
   }
 
   #writeOne(decided: Decided): void {

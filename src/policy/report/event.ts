@@ -76,17 +76,22 @@ export function written(event: JsonObject, { logPolicy, redact, redactValue }: E
   try {
     const policy = logPolicy();
     if (policy?.drop(event) === true) return { event: null, withheld: null };
-    const rest = policy === null ? event : masked(event, maskRules(policy.mask(event)));
-    return { event: redacted(rest, redact, redactValue), withheld: null };
+    const rules = policy === null ? [] : maskRules(policy.mask(event));
+    // Redaction knows which members of an input may hold personal data; a mask puts what it likes anywhere.
+    const clean = rules.map((rule) => (rule.op === 'upsert' ? { ...rule, value: redactValue(rule.value) } : rule));
+    return { event: redacted(masked(event, clean), redact, redactValue), withheld: null };
   } catch (fault) {
     return { event: withoutContent(event), withheld: faultText(fault) };
   }
 }
 
 function redacted(event: JsonObject, redact: EventParts['redact'], redactValue: EventParts['redactValue']): JsonObject {
-  const { input, result } = event;
+  const { input, result, erased, masked: changed } = event;
   return {
     ...event,
+    // Pointers are made of names, and agents give names.
+    ...(erased === undefined ? {} : { erased: redactValue(erased) }),
+    ...(changed === undefined ? {} : { masked: redactValue(changed) }),
     ...(input === undefined ? {} : { input: isObject(input) ? redact(input) : redactValue(input) }),
     ...(result === undefined ? {} : { result: redactValue(result) }),
   };

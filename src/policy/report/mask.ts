@@ -1,8 +1,8 @@
 /**
  * What `data.system.log.mask` of a bundle takes out of a decision before it is reported. The rules are OPA's; where
  * OPA would let something through that the author meant to hide, the gate does not: pointers into arrays all mean the
- * event as it was before the first removal, and a member is found by its name as written, unescaped (RFC 6901 §4) or
- * percent-decoded. A rule that cannot be read is a fault, and the caller withholds the whole content.
+ * event as it was before the first removal, and a segment means every member that it is the name of as written,
+ * unescaped (RFC 6901 §4) or percent-decoded: who is masked may have put a decoy beside what is meant. A rule that cannot be read is a fault, and the caller withholds the whole content.
  */
 import type { Json, JsonObject } from '../../call.ts';
 
@@ -85,28 +85,28 @@ function isContainer(value: unknown): value is Container {
   return typeof value === 'object' && value !== null;
 }
 
-/** The name under which `segment` stands in `container`, or undefined. */
-function memberOf(container: Container, segment: string): string | undefined {
+/** The names under which `segment` stands in `container`. */
+function membersOf(container: Container, segment: string): readonly string[] {
   if (Array.isArray(container)) {
-    if (!/^\d{1,9}$/.test(segment)) return undefined;
+    if (!/^\d{1,9}$/.test(segment)) return [];
     const index = Number(segment);
-    return index < container.length && container[index] !== removed ? String(index) : undefined;
+    return index < container.length && container[index] !== removed ? [String(index)] : [];
   }
-  return readingsOf(segment).find((name) => Object.hasOwn(container, name));
+  return readingsOf(segment).filter((name) => Object.hasOwn(container, name));
 }
 
-/** What a segment may mean, the plainest first. */
+/** What a segment may mean. */
 function readingsOf(segment: string): string[] {
-  const readings = [segment];
-  if (segment.includes('~')) readings.push(segment.replaceAll('~1', '/').replaceAll('~0', '~'));
+  const readings = new Set([segment]);
+  if (segment.includes('~')) readings.add(segment.replaceAll('~1', '/').replaceAll('~0', '~'));
   if (segment.includes('%')) {
     try {
-      readings.push(decodeURIComponent(segment));
+      readings.add(decodeURIComponent(segment));
     } catch {
       // Not percent-encoded after all: the plain reading stands.
     }
   }
-  return readings;
+  return [...readings];
 }
 
 function get(container: Container, name: string): unknown {
@@ -118,32 +118,36 @@ function set(container: Container, name: string, value: unknown): void {
   Object.defineProperty(container, name, { value, writable: true, enumerable: true, configurable: true });
 }
 
-function remove(root: Container, segments: readonly string[], shortened: Set<unknown[]>): boolean {
-  let container: unknown = root;
-  for (const [depth, segment] of segments.entries()) {
-    const name = isContainer(container) ? memberOf(container, segment) : undefined;
-    if (name === undefined) return false;
-    const here = container as Container;
-    if (depth < segments.length - 1) container = get(here, name);
-    else if (Array.isArray(here)) {
-      here[Number(name)] = removed;
-      shortened.add(here);
-    } else delete here[name];
-  }
-  return true;
-}
-
-function upsert(root: Container, segments: readonly string[], value: unknown): boolean {
-  let container: unknown = root;
-  for (const [depth, segment] of segments.entries()) {
-    if (!isContainer(container)) return false;
-    const name = memberOf(container, segment) ?? (Array.isArray(container) ? undefined : segment);
-    if (name === undefined) return false;
-    if (depth === segments.length - 1) set(container, name, value);
+function remove(container: unknown, segments: readonly string[], shortened: Set<unknown[]>): boolean {
+  if (!isContainer(container)) return false;
+  const [segment = '', ...rest] = segments;
+  let found = false;
+  for (const name of membersOf(container, segment)) {
+    if (rest.length > 0) found = remove(get(container, name), rest, shortened) || found;
     else {
-      if (!Object.hasOwn(container, name)) set(container, name, {});
-      container = get(container, name);
+      found = true;
+      if (Array.isArray(container)) {
+        container[Number(name)] = removed;
+        shortened.add(container);
+      } else delete container[name];
     }
   }
-  return true;
+  return found;
+}
+
+function upsert(container: unknown, segments: readonly string[], value: unknown): boolean {
+  if (!isContainer(container)) return false;
+  const [segment = '', ...rest] = segments;
+  const there = membersOf(container, segment);
+  let done = false;
+  for (const name of there.length > 0 || Array.isArray(container) ? there : [segment]) {
+    if (rest.length === 0) {
+      set(container, name, value);
+      done = true;
+    } else {
+      if (!Object.hasOwn(container, name)) set(container, name, {});
+      done = upsert(get(container, name), rest, value) || done;
+    }
+  }
+  return done;
 }

@@ -59,7 +59,8 @@ export async function postOnce(
     const message = `the server answers ${status}`;
     if (status !== 429 && status < 500) return { result: 'refused', httpCode: status, message };
     const askedMs = retryAfterMs(retryAfter, clock.nowMs());
-    return { result: 'later', httpCode: status, message, waitMs: askedMs ?? waitMs };
+    // It may ask for a longer pause, not for none: a server that says 0 would be asked without end.
+    return { result: 'later', httpCode: status, message, waitMs: Math.max(waitMs, askedMs ?? 0) };
   } catch (fault) {
     const message = fault instanceof Error ? fault.message : 'the server cannot be reached';
     return { result: 'later', httpCode: null, message, waitMs };

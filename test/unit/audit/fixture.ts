@@ -21,6 +21,7 @@ import type {
 import { type Clock, newId } from '../../../src/clock.ts';
 import type { Log } from '../../../src/telemetry/log.ts';
 import { canonical } from '../../../src/wire/canonical.ts';
+import { callPriceOf } from '../../../src/wire/price.ts';
 import { ManualClock } from '../../fakes/clock.ts';
 import { fakeOperation, fakeTask } from '../../fakes/task.ts';
 
@@ -99,7 +100,7 @@ export const target: Target = {
   weight: 1,
   credential: null,
   maxOutputTokens: 0,
-  price: { inputMicroUsdPerMtok: 0, outputMicroUsdPerMtok: 0, cachedInputMicroUsdPerMtok: 0, callMicroUsd: 0 },
+  price: callPriceOf(0, 'config'),
   timeoutMs: { connect: 1, firstByte: 1, total: 1 },
   txnToken: true,
 };

@@ -78,6 +78,32 @@ test('usage costs input, cached input and output each at its price, and the call
   assert.equal(tokensOf({ inputTokens: 1_000, outputTokens: 100, cachedInputTokens: 400 }), 1_100);
 });
 
+test('tokens written to a cache, for minutes and for an hour, and reasoning have prices of their own', () => {
+  const price = {
+    ...targetOf(2_000_000, 8_000_000).price,
+    ...{ cachedInputMicroUsdPerMtok: 200_000, cacheWriteMicroUsdPerMtok: 2_500_000 },
+    ...{ cacheWriteHourMicroUsdPerMtok: 4_000_000, reasoningMicroUsdPerMtok: 10_000_000 },
+  };
+  const usage = {
+    ...{ inputTokens: 1_000, cachedInputTokens: 400, cacheWriteTokens: 300, cacheWriteHourTokens: 100 },
+    ...{ outputTokens: 100, reasoningTokens: 60 },
+  };
+  // 300 plain, 400 read, 200 and 100 written; 40 said, 60 thought.
+  assert.equal(costOf(usage, price), 600 + 80 + 500 + 400 + 320 + 600);
+  assert.equal(tokensOf(usage), 1_100);
+  assert.equal(costOf({ ...usage, cacheWriteHourTokens: 900, reasoningTokens: 900 }, price), 600 + 80 + 1_200 + 1_000);
+});
+
+test('a longer input has the rates of its tier for all tokens of the call, cached ones counted in its length', () => {
+  const { price } = targetOf(1_000_000, 2_000_000);
+  const tier = (above: number, input: number) => ({ ...targetOf(input, 9_000_000).price, aboveInputTokens: above });
+  const tiered = { ...price, tiers: [tier(1_000, 3_000_000), tier(5_000, 6_000_000)] };
+  const cost = (inputTokens: number, cachedInputTokens = 0) =>
+    costOf({ inputTokens, outputTokens: 10, cachedInputTokens }, tiered);
+  assert.deepEqual([cost(1_000), cost(1_001), cost(5_000), cost(5_001)], [1_020, 3_093, 15_090, 30_096]);
+  assert.equal(cost(10, 1_001), 3_003 + 90);
+});
+
 test('a provider that counts cached input apart from input is charged for both', () => {
   const { price } = targetOf(1_000_000, 1_000_000);
   const usage = { inputTokens: 10, outputTokens: 0, cachedInputTokens: 400 };

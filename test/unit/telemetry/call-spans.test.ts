@@ -4,6 +4,7 @@ import type { Attempt, Outcome, Target, Underway } from '../../../src/call.ts';
 import type { CallId, TaskId, ThoughtId } from '../../../src/clock.ts';
 import { deny } from '../../../src/denial.ts';
 import { callSpans } from '../../../src/telemetry/call-spans.ts';
+import { callPriceOf } from '../../../src/wire/price.ts';
 import { ManualClock } from '../../fakes/clock.ts';
 import { fakeOperation, fakeOutcome } from '../../fakes/task.ts';
 
@@ -19,7 +20,7 @@ const target: Target = {
   weight: 1,
   credential: 'azure',
   maxOutputTokens: 100,
-  price: { inputMicroUsdPerMtok: 0, outputMicroUsdPerMtok: 0, cachedInputMicroUsdPerMtok: 0, callMicroUsd: 0 },
+  price: callPriceOf(0, 'config'),
   timeoutMs: { connect: 1, firstByte: 1, total: 1 },
   txnToken: false,
 };

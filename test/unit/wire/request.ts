@@ -2,6 +2,7 @@
 import type { Operation, OperationRegistry, Route, Target } from '../../../src/call.ts';
 import { isDenial } from '../../../src/denial.ts';
 import type { RawRequest } from '../../../src/wire/dialect.ts';
+import { callPriceOf } from '../../../src/wire/price.ts';
 
 /** `path` may hold a query. A body that is not a string or Buffer is sent as JSON. */
 export function rawRequest(
@@ -44,7 +45,7 @@ export function targetOf(model: string | null): Target {
     weight: 1,
     credential: null,
     maxOutputTokens: 4096,
-    price: { inputMicroUsdPerMtok: 0, outputMicroUsdPerMtok: 0, cachedInputMicroUsdPerMtok: 0, callMicroUsd: 0 },
+    price: callPriceOf(0, 'config'),
     timeoutMs: { connect: 1, firstByte: 1, total: 1 },
     txnToken: false,
   };

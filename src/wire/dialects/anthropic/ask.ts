@@ -19,8 +19,13 @@ import {
   toolMembers,
 } from './fields.ts';
 
-/** How many kinds of one request are told apart; a request with more is denied as it is with these. */
+/** How many kinds of one request are told apart. */
 const standingMax = 256;
+
+/** Whether `ask` may lack kinds that its request has: no policy could deny them. */
+export function isCutShort({ tools }: ModelAsk): boolean {
+  return tools.length > standingMax && tools.filter(({ kind }) => /^(?:field|beta):/.test(kind)).length > standingMax;
+}
 
 /** What `body` asks for; `name` is the route. The parameters that travel as headers stand among its members. */
 export function readAsk(name: string, body: JsonObject): ModelAsk {
@@ -29,9 +34,20 @@ export function readAsk(name: string, body: JsonObject): ModelAsk {
     maxTokens: typeof body.max_tokens === 'number' ? body.max_tokens : null,
     tools: toolsAndFields(body),
     promptTokensMax: promptTokensMax(body),
+    // What a thread goes on from lies at the provider, and may have asked for it.
+    cacheWrites: asksForCache(body) || (body.thread ?? null) !== null,
     // A conversation that is written down in short has two answers: the summary is another one, as long as it likes.
     choices: readTwice(body) ? 2 : 1,
   };
+}
+
+/** Whether a `cache_control` stands at any depth, also where it means nothing: then too much is held, never too little. */
+function asksForCache(value: Json): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  if (Array.isArray(value)) return value.some(asksForCache);
+  return Object.entries(value).some(([name, inner]) =>
+    name === 'cache_control' ? inner !== null : asksForCache(inner),
+  );
 }
 
 /** A count asks for the same, but nothing of it is billed: it has no bound. */
@@ -116,6 +132,7 @@ class Found {
 
   #stand(name: string, as: 'field' | 'beta'): void {
     const kind = `${as}:${name}`;
-    if (this.#standing.size < standingMax) this.#standing.set(kind, { name, kind });
+    // One more than may be, so that it shows.
+    if (this.#standing.size <= standingMax) this.#standing.set(kind, { name, kind });
   }
 }

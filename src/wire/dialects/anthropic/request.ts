@@ -20,7 +20,7 @@ import { objectOf } from '../../json-value.ts';
 import { withMembers } from '../../members.ts';
 import { EditableJson } from '../../segments.ts';
 import { CountAnswer, MessageAnswer } from './answer.ts';
-import { readAsk, readCountAsk } from './ask.ts';
+import { isCutShort, readAsk, readCountAsk } from './ask.ts';
 import { classify } from './classify.ts';
 import { headerParams, messagesFaults } from './faults.ts';
 import { type MessagesParams, paramHeaders } from './params.ts';
@@ -88,7 +88,9 @@ abstract class PromptPayload implements Payload {
   /** Denies `args_invalid`, with every fault as a reason. */
   validate(): Denial | undefined {
     const reasons = messagesFaults(this.body);
-    return reasons.length === 0 ? undefined : deny('args_invalid', 'the request is not one of messages', { reasons });
+    if (reasons.length > 0) return deny('args_invalid', 'the request is not one of messages', { reasons });
+    if (!isCutShort(this.model)) return undefined;
+    return deny('args_invalid', 'the request has too many fields and features that act outside the gate');
   }
 
   encode(target: Target): OutboundRequest {

@@ -4,45 +4,24 @@
  * message events throws `StreamBroken`, and its last bytes are held back.
  */
 import type { AnswerStream, Frame, Json, JsonObject, StreamCut, StreamEvent } from '../../../call.ts';
+import { eventFrames, StreamBroken } from '../../event-frames.ts';
 import { silentFrame } from '../../frame.ts';
 import { parseAnswerJson } from '../../json.ts';
 import { objectOf, textOf } from '../../json-value.ts';
-import { type SseEvent, SseParser, sseEvent } from '../../sse.ts';
-import { StreamBroken } from '../../stream-broken.ts';
+import { type SseEvent, sseEvent } from '../../sse.ts';
 import { EventFrame } from './event.ts';
 import { countOr0, readUsage } from './usage.ts';
 
-/** What may come after the end before the gate stops reading; read on so that the connection can be used again. */
-const tailBytesMax = 64 * 1024;
-/** How many blocks of one answer are told apart. */
+/** How many blocks one answer may have: what is not told apart could not be inspected as what it is. */
 const blocksMax = 1024;
 
 /** Reads the answer to a request with `stream: true`. What `body` throws is passed on. */
 export function readMessageStream(body: AsyncIterable<Uint8Array>, route: string): AnswerStream {
   const reader = new EventReader(route);
   return {
-    [Symbol.asyncIterator]: () => frames(body, reader),
+    [Symbol.asyncIterator]: () => eventFrames(body, reader),
     cut: (why) => reader.cut(why),
   };
-}
-
-async function* frames(body: AsyncIterable<Uint8Array>, reader: EventReader): AsyncGenerator<Frame> {
-  const parser = new SseParser();
-  let tailBytes = 0;
-  for await (const chunk of body) {
-    if (reader.ended) {
-      tailBytes += chunk.length;
-      if (tailBytes > tailBytesMax) return;
-      continue;
-    }
-    for (const event of parser.push(chunk)) {
-      if (!reader.ended) yield reader.read(event);
-    }
-    if (parser.overflowed && !reader.ended) throw new StreamBroken('the target sent an event that is too long');
-  }
-  const rest = reader.ended ? undefined : parser.end();
-  if (rest !== undefined && rest.data !== null) yield reader.read(rest);
-  if (!reader.ended) yield reader.end();
 }
 
 /** A block that has begun: whether its input is for a tool of the agent's, and which proposal that is. */
@@ -121,7 +100,9 @@ class EventReader {
         this.#count(objectOf(said.message).usage);
         break;
       case 'content_block_start': {
-        if (this.#blocks.size >= blocksMax && !this.#blocks.has(index)) break;
+        if (this.#blocks.size >= blocksMax && !this.#blocks.has(index)) {
+          throw new StreamBroken('the target sent an answer of too many blocks');
+        }
         const isTool = objectOf(said.content_block).type === 'tool_use';
         const block: Block = { proposal: isTool ? this.#proposals++ : null, open: true };
         this.#blocks.set(index, block);

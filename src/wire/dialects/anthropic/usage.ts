@@ -15,11 +15,7 @@ export function readUsage(value: Json | undefined): Usage | null {
   for (const item of listOf(usage.iterations)) {
     const counts = countsOf(objectOf(item));
     if (counts === null) continue;
-    passes = {
-      inputTokens: passes.inputTokens + counts.inputTokens,
-      outputTokens: passes.outputTokens + counts.outputTokens,
-      cachedInputTokens: passes.cachedInputTokens + counts.cachedInputTokens,
-    };
+    passes = sum(passes, counts);
   }
   return passes.inputTokens + passes.outputTokens > whole.inputTokens + whole.outputTokens ? passes : whole;
 }
@@ -28,11 +24,35 @@ function countsOf(usage: JsonObject): Usage | null {
   const { input_tokens: input, output_tokens: output } = usage;
   if (!isCount(input) || !isCount(output)) return null;
   const cached = countOr0(usage.cache_read_input_tokens);
+  const written = countOr0(usage.cache_creation_input_tokens);
+  // What is not said to be kept for minutes may have been kept for an hour, which is dearer.
+  const minutes = Math.min(countOr0(objectOf(usage.cache_creation).ephemeral_5m_input_tokens), written);
+  const thinking = Math.min(countOr0(objectOf(usage.output_tokens_details).thinking_tokens), output);
   return {
-    inputTokens: input + countOr0(usage.cache_creation_input_tokens) + cached,
+    inputTokens: input + written + cached,
     outputTokens: output,
     cachedInputTokens: cached,
+    ...rare({ cacheWriteTokens: written, cacheWriteHourTokens: written - minutes, reasoningTokens: thinking }),
   };
+}
+
+function sum(left: Usage, right: Usage): Usage {
+  const of = (kind: keyof Usage) => (left[kind] ?? 0) + (right[kind] ?? 0);
+  return {
+    inputTokens: of('inputTokens'),
+    outputTokens: of('outputTokens'),
+    cachedInputTokens: of('cachedInputTokens'),
+    ...rare({
+      cacheWriteTokens: of('cacheWriteTokens'),
+      cacheWriteHourTokens: of('cacheWriteHourTokens'),
+      reasoningTokens: of('reasoningTokens'),
+    }),
+  };
+}
+
+/** The kinds of which there are any: the others are left out. */
+function rare(counts: Partial<Usage>): Partial<Usage> {
+  return Object.fromEntries(Object.entries(counts).filter(([, tokens]) => tokens > 0));
 }
 
 export function countOr0(value: Json | undefined): number {

@@ -99,11 +99,17 @@ export function readUsage(value: Json | undefined): Usage | null {
   const output = usage.completion_tokens;
   if (!isCount(input) || !isCount(output)) return null;
   const total = isCount(usage.total_tokens) ? usage.total_tokens : 0;
-  const cached = objectOf(usage.prompt_tokens_details).cached_tokens;
+  const { cached_tokens: read, cache_write_tokens: written } = objectOf(usage.prompt_tokens_details);
+  const outputTokens = Math.max(output, total - input);
+  const told = objectOf(usage.completion_tokens_details).reasoning_tokens;
+  const reasoning = Math.max(isCount(told) ? Math.min(told, outputTokens) : 0, outputTokens - output);
+  const cachedInputTokens = isCount(read) ? Math.min(read, input) : 0;
   return {
     inputTokens: input,
-    outputTokens: Math.max(output, total - input),
-    cachedInputTokens: isCount(cached) ? Math.min(cached, input) : 0,
+    outputTokens,
+    cachedInputTokens,
+    ...(isCount(written) && written > 0 ? { cacheWriteTokens: Math.min(written, input - cachedInputTokens) } : {}),
+    ...(reasoning > 0 ? { reasoningTokens: reasoning } : {}),
   };
 }
 

@@ -122,11 +122,18 @@ export class ChatPayload implements Payload {
   }
 }
 
-/** Everything is text but base64 of media; the arguments of a tool call are JSON text. */
-function classify(text: string, key: string | number, where: string, siblings: Json): Reading {
+/** Where a message has media, and nothing that a model is given as text. */
+const mediaPlace = /^\/messages\/\d+\/content\/\d+\/[a-z_]+\/(?:url|data|file_data)$/;
+const dataUrl = /^data:[\w.+-]+\/[\w.+-]+;base64,[A-Za-z0-9+/]*={0,2}$/;
+const base64 = /^[A-Za-z0-9+/]{64,}={0,2}$/;
+
+/**
+ * Everything is text but base64 of media, where messages have it and where it looks like it; the arguments of a tool call
+ * are JSON text.
+ */
+function classify(text: string, key: string | number, where: string): Reading {
   if (where === '/model') return 'skip';
   if (key === 'arguments') return 'json';
-  if (key === 'url' && /^data:(?:image|audio)\//i.test(text)) return 'skip';
-  if (key === 'file_data' || (key === 'data' && Object.hasOwn(siblings as object, 'format'))) return 'skip';
-  return 'text';
+  if (!mediaPlace.test(where)) return 'text';
+  return dataUrl.test(text) || (key !== 'url' && base64.test(text)) ? 'skip' : 'text';
 }

@@ -4,19 +4,17 @@
  * chat chunks throws `StreamBroken`, and its last bytes are held back.
  */
 import type { AnswerHead, AnswerStream, Frame, Json, JsonObject, StreamCut, StreamEvent } from '../../../call.ts';
+import { eventFrames, StreamBroken } from '../../event-frames.ts';
 import { silentFrame } from '../../frame.ts';
 import { parseAnswerJson } from '../../json.ts';
 import { listOf, objectOf, textOf } from '../../json-value.ts';
 import { parseMediaType } from '../../media.ts';
-import { type SseEvent, SseParser, sseEvent } from '../../sse.ts';
-import { StreamBroken } from '../../stream-broken.ts';
+import { type SseEvent, sseEvent } from '../../sse.ts';
 import { ChatAnswer, readUsage } from './answer.ts';
 import { ChunkFrame, type ChunkSettings } from './chunk.ts';
 
 /** Longest answer to a streaming request that is not a stream. */
 const plainAnswerBytesMax = 8 * 1024 * 1024;
-/** What may come after the end before the gate stops reading; read on so that the connection can be used again. */
-const tailBytesMax = 64 * 1024;
 /** How many proposals of one answer are told apart. */
 const proposalsMax = 1024;
 /** How many choices of one answer are told apart (the limit of the provider). */
@@ -50,22 +48,7 @@ async function* frames(
     yield await readPlain(head, body, settings);
     return;
   }
-  const parser = new SseParser();
-  let tailBytes = 0;
-  for await (const chunk of body) {
-    if (reader.ended) {
-      tailBytes += chunk.length;
-      if (tailBytes > tailBytesMax) return;
-      continue;
-    }
-    for (const event of parser.push(chunk)) {
-      if (!reader.ended) yield reader.read(event);
-    }
-    if (parser.overflowed && !reader.ended) throw new StreamBroken('the target sent an event that is too long');
-  }
-  const rest = reader.ended ? undefined : parser.end();
-  if (rest !== undefined) yield reader.read(rest);
-  if (!reader.ended) yield reader.end();
+  yield* eventFrames(body, reader);
 }
 
 class ChunkReader {

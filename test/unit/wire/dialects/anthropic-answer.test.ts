@@ -5,7 +5,7 @@ import type { Frame, Piece, StreamEvent } from '../../../../src/call.ts';
 import { CountAnswer, MessageAnswer } from '../../../../src/wire/dialects/anthropic/answer.ts';
 import { readMessageStream } from '../../../../src/wire/dialects/anthropic/stream.ts';
 import { readUsage } from '../../../../src/wire/dialects/anthropic/usage.ts';
-import { StreamBroken } from '../../../../src/wire/stream-broken.ts';
+import { StreamBroken } from '../../../../src/wire/event-frames.ts';
 import { inChunks } from '../request.ts';
 
 const fixture = (name: string) => readFileSync(new URL(`../../../fixtures/wire/${name}`, import.meta.url));
@@ -13,11 +13,13 @@ const answerBytes = fixture('message-answer.json');
 const streamBytes = fixture('message-stream.sse');
 const json = { status: 200, headers: { 'content-type': 'application/json', etag: '"1"' } };
 const real = 'claude-sonnet-5-20260601';
+/** Written to the cache in both fixtures, it is not said for how long. */
+const written = { cacheWriteTokens: 5, cacheWriteHourTokens: 5 };
 
 describe('a buffered message', () => {
   test('gives its usage with what was cached, its text, and its proposals with their numbers as written', () => {
     const answer = new MessageAnswer('claude', json, answerBytes);
-    assert.deepEqual(answer.usage, { inputTokens: 81, outputTokens: 59, cachedInputTokens: 64 });
+    assert.deepEqual(answer.usage, { inputTokens: 81, outputTokens: 59, cachedInputTokens: 64, ...written });
     assert.equal(answer.text, 'The address is known.\nWrite to ann@example.com.');
     assert.deepEqual(answer.proposals, [
       {
@@ -80,6 +82,22 @@ describe('usage', () => {
     }
   });
 
+  test('tells what was written to the cache for minutes and for an hour, and what was thought', () => {
+    const usage = { input_tokens: 10, output_tokens: 9, cache_read_input_tokens: 30, cache_creation_input_tokens: 20 };
+    const split = { ephemeral_5m_input_tokens: 15, ephemeral_1h_input_tokens: 5 };
+    const output_tokens_details = { thinking_tokens: 7 };
+    const counts = { inputTokens: 60, outputTokens: 9, cachedInputTokens: 30, cacheWriteTokens: 20 };
+    assert.deepEqual(readUsage({ ...usage, cache_creation: split, output_tokens_details }), {
+      ...counts,
+      cacheWriteHourTokens: 5,
+      reasoningTokens: 7,
+    });
+    // Of what is not told the dearer is taken, and never more than there is.
+    assert.deepEqual(readUsage(usage), { ...counts, cacheWriteHourTokens: 20 });
+    const odd = { cache_creation: { ephemeral_5m_input_tokens: 99 }, output_tokens_details: { thinking_tokens: 10 } };
+    assert.deepEqual(readUsage({ ...usage, ...odd }), { ...counts, reasoningTokens: 9 });
+  });
+
   test('counts the passes that stand beside the whole', () => {
     const pass = (type: string, input_tokens: number, output_tokens: number) => ({ type, input_tokens, output_tokens });
     const usage = {
@@ -106,7 +124,7 @@ const textDelta = (text: string) =>
   event({ type: 'content_block_delta', index: 0, delta: { type: 'text_delta', text } });
 
 const expectedEvents: readonly StreamEvent[] = [
-  { type: 'usage', usage: { inputTokens: 81, outputTokens: 1, cachedInputTokens: 64 } },
+  { type: 'usage', usage: { inputTokens: 81, outputTokens: 1, cachedInputTokens: 64, ...written } },
   { type: 'reasoning', text: 'Look it up.' },
   { type: 'text', text: 'Grüße ' },
   { type: 'text', text: '😀' },
@@ -116,7 +134,7 @@ const expectedEvents: readonly StreamEvent[] = [
   { type: 'tool_arguments', index: 0, text: ' "A-1001"}' },
   { type: 'tool_arguments', index: 1, id: 'toolu_01B', name: 'get_customer', text: '' },
   { type: 'tool_arguments', index: 1, text: '{}' },
-  { type: 'usage', usage: { inputTokens: 81, outputTokens: 24, cachedInputTokens: 64 } },
+  { type: 'usage', usage: { inputTokens: 81, outputTokens: 24, cachedInputTokens: 64, ...written } },
   { type: 'end', reason: 'tool_use' },
 ];
 const expectedPieces: readonly Piece[] = [

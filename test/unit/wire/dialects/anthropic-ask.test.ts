@@ -157,6 +157,21 @@ describe('what a messages request asks for', () => {
     assert.deepEqual(kindsOf(quiet, { 'anthropic-beta': 'interleaved-thinking-2025-05-14' }), []);
   });
 
+  test('tells whether anything of the prompt may be written to the cache of the provider', () => {
+    const writes = (body: object) => payloadOf({ ...good, ...body }).model?.cacheWrites;
+    const cache_control = { type: 'ephemeral', ttl: '1h' };
+    assert.deepEqual([writes({}), writes({ system: [{ type: 'text', text: 'cache_control' }] })], [false, false]);
+    for (const body of [
+      { cache_control },
+      { thread: { type: 'continue', previous_message_id: 'msg_1' } },
+      { system: [{ type: 'text', text: 's', cache_control }] },
+      { messages: [{ role: 'user', content: [{ type: 'text', text: 'u', cache_control }] }] },
+      { tools: [{ name: 't', input_schema: { type: 'object' }, cache_control }] },
+    ])
+      assert.equal(writes(body), true, JSON.stringify(body));
+    assert.equal(writes({ cache_control: null }), false);
+  });
+
   test('bounds the prompt by its bytes, whatever it is made of', () => {
     const bound = (body: object) => payloadOf({ ...good, ...body }).model?.promptTokensMax ?? 0;
     const say = (...content: object[]) => ({ messages: [{ role: 'user', content }] });

@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import type { Frame, StreamEvent } from '../../../../src/call.ts';
 import { ChatAnswer } from '../../../../src/wire/dialects/openai/answer.ts';
 import { readChatStream } from '../../../../src/wire/dialects/openai/stream.ts';
-import { StreamBroken } from '../../../../src/wire/stream-broken.ts';
+import { StreamBroken } from '../../../../src/wire/event-frames.ts';
 import { inChunks } from '../request.ts';
 
 const fixture = (name: string) => readFileSync(new URL(`../../../fixtures/wire/${name}`, import.meta.url));
@@ -17,7 +17,12 @@ describe('a buffered chat answer', () => {
   test('gives its usage, its text, and its proposals with their arguments as written', () => {
     const answer = new ChatAnswer('gpt-4.1', json, answerBytes);
     // The total says more than the parts: hidden reasoning was left out of completion_tokens.
-    assert.deepEqual(answer.usage, { inputTokens: 81, outputTokens: 59, cachedInputTokens: 64 });
+    assert.deepEqual(answer.usage, {
+      inputTokens: 81,
+      outputTokens: 59,
+      cachedInputTokens: 64,
+      reasoningTokens: 35,
+    });
     assert.equal(answer.text, 'Write to ann@example.com.');
     assert.deepEqual(answer.proposals, [
       { id: 'call_a', name: 'create_refund', arguments: '{"note":"for ann\\u0040example.com","amount_cents":1200}' },
@@ -83,6 +88,24 @@ describe('a buffered chat answer', () => {
     );
   });
 
+  test('tells what was written to the cache and what was reasoning, never more than there is', () => {
+    const usage = (details: object) =>
+      new ChatAnswer('r', json, Buffer.from(JSON.stringify({ usage: { ...counts, ...details } }))).usage;
+    const counts = { prompt_tokens: 100, completion_tokens: 50 };
+    const told = { inputTokens: 100, outputTokens: 50, cachedInputTokens: 20 };
+    for (const [written, reasoning, expected] of [
+      [30, 40, { ...told, cacheWriteTokens: 30, reasoningTokens: 40 }],
+      [900, 900, { ...told, cacheWriteTokens: 80, reasoningTokens: 50 }],
+      [0, -1, told],
+    ] as const) {
+      const details = {
+        prompt_tokens_details: { cached_tokens: 20, cache_write_tokens: written },
+        completion_tokens_details: { reasoning_tokens: reasoning },
+      };
+      assert.deepEqual(usage(details), expected);
+    }
+  });
+
   test('with a count that is not one has no usage', () => {
     for (const usage of [
       '{}',
@@ -111,7 +134,7 @@ const expectedEvents: readonly StreamEvent[] = [
   { type: 'tool_arguments', index: 0, text: '{"order_id":' },
   { type: 'tool_arguments', index: 1, id: 'call_b', name: 'get_customer', text: '{}' },
   { type: 'tool_arguments', index: 0, text: '"A-1001"}' },
-  { type: 'usage', usage: { inputTokens: 81, outputTokens: 24, cachedInputTokens: 64 } },
+  { type: 'usage', usage: { inputTokens: 81, outputTokens: 24, cachedInputTokens: 64, reasoningTokens: 6 } },
   { type: 'end', reason: 'tool_calls' },
 ];
 const renamed = String(streamBytes).replaceAll('gpt-4.1-2025-04-14', 'gpt-4.1');
@@ -261,7 +284,7 @@ describe('a streamed chat answer', () => {
     const frames = await read(inChunks(answerBytes, 100), false, json);
     assert.equal(frames.length, 1);
     assert.deepEqual(eventsOf(frames).slice(-2), [
-      { type: 'usage', usage: { inputTokens: 81, outputTokens: 59, cachedInputTokens: 64 } },
+      { type: 'usage', usage: { inputTokens: 81, outputTokens: 59, cachedInputTokens: 64, reasoningTokens: 35 } },
       { type: 'end', reason: 'tool_calls' },
     ]);
     assert.match(String(bytesOf(frames)), /"model": "gpt-4\.1"/);
