@@ -53,6 +53,9 @@ export const governedRow = 'governed';
 /** Not a way for calls: one decision by itself. */
 export const decisionRow = 'decision';
 
+/** Enough to see that every part of a run works. */
+export const quickRows: readonly string[] = ['direct', proxyRow, 'least', governedRow, 'redis'];
+
 /** Redis is put in by its URL, once a server runs. */
 export function rows(redisUrl: string): readonly Row[] {
   return [

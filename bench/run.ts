@@ -26,12 +26,12 @@ import {
 import { machineFacts } from './machine.ts';
 import { onPath, Program, pinned, startRedis } from './programs.ts';
 import { decisionTable, document } from './report.ts';
-import { decisionRow, governedRow, type Row, rows } from './rows.ts';
+import { decisionRow, governedRow, quickRows, type Row, rows } from './rows.ts';
 import { type WorkloadName, workloadNames, workloads } from './workloads.ts';
 
 const usage = `usage: npm run bench -- [--quick] [--rounds N] [--rows id,id] [--out FILE] [--profiles DIR]
 
-  --quick         one short round, under two minutes; writes nothing; fails only on a broken run
+  --quick         one short round of the outermost rows; writes nothing; fails only on a broken run
   --rounds N      rounds of the whole run, 5 if left out
   --rows ids      only these rows; then nothing is written unless --out says where; decision is what one costs by itself
   --out FILE      docs/benchmarks.md if left out
@@ -109,9 +109,8 @@ async function main(args: string[]): Promise<number> {
   if (redis !== undefined) opened.use(redis);
   const bench = new Bench(world, load, quick ? quickLoad : wholeLoad);
 
-  const wanted = rows(redis?.url ?? 'redis://127.0.0.1:1').filter(
-    ({ id }) => options.only.length === 0 || options.only.includes(id),
-  );
+  const only = options.only.length === 0 && quick ? quickRows : options.only;
+  const wanted = rows(redis?.url ?? 'redis://127.0.0.1:1').filter(({ id }) => only.length === 0 || only.includes(id));
   const site: Site = {
     ...{ worldUrl: world.ready.url, directory, redis: redis !== undefined },
     core: quick ? 'any' : 'measured',

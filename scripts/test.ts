@@ -212,7 +212,8 @@ async function main(): Promise<number> {
       for (let file = queue.shift(); file !== undefined; file = queue.shift())
         note(await runFile(file, scratch, timeoutMs));
     };
-    await Promise.all(Array.from({ length: availableParallelism() }, worker));
+    // Many files wait more than they reckon: one more than there are processors keeps these busy.
+    await Promise.all(Array.from({ length: availableParallelism() + 1 }, worker));
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }

@@ -99,7 +99,7 @@ export interface Payload {
   /** Judges the arguments again, after obligations have changed them. */
   validate(): Denial | undefined;
   encode(target: Target): OutboundRequest;
-  /** Reads a whole answer. A body that is not what the surface promises still passes, with no segments. */
+  /** Reads a whole answer, also one that is not what the surface promises; what is no JSON has one text, and no body. */
   readAnswer(head: AnswerHead, body: Buffer): Answer;
   /** Reads an answer while it flows. Bytes that nothing changes go out as they came. */
   readStream(head: AnswerHead, body: AsyncIterable<Uint8Array>): AnswerStream;

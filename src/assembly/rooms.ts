@@ -19,7 +19,7 @@ import type {
   ProposedFact,
   TaskFact,
 } from '../call.ts';
-import { type Denial, isDenial } from '../denial.ts';
+import { type Denial, deny, isDenial } from '../denial.ts';
 import { issuerBinding } from '../identity/binding.ts';
 import { reachStage } from '../identity/reach.ts';
 import { identityStage } from '../identity/stage.ts';
@@ -153,7 +153,10 @@ export function roomsOf(parts: Parts): Rooms {
       decide: (call, head, body, findings) => decideAnswer(policy, call, { head, body, findings }, deciding),
       obey: async (call, answer, findings, decision) => {
         const { record } = call.task;
-        const refused = denyAnswer(decision) ?? obeyOnReturn(inspector, answer, findings, decision, record.digestKey);
+        const refused =
+          denyUnreadable(call, answer) ??
+          denyAnswer(decision) ??
+          obeyOnReturn(inspector, answer, findings, decision, record.digestKey);
         return refused ?? (await taintTask(stages, record, { taint: decision.obligations.taint ?? [] }));
       },
       flow: ({ task }, { obligations }) => {
@@ -203,6 +206,18 @@ function txnTokenRequest(call: Admitted, digest: string): TxnTokenRequest {
     purpose: record.purpose,
     sentDigest: digest,
   };
+}
+
+/**
+ * What a model said well must be readable: of what is not, nobody sees the tool calls it proposes, nor what it used, and
+ * its client would find another reading than the gate. Denies `upstream_error`.
+ */
+function denyUnreadable({ resolved }: Admitted, answer: Answer | null): Denial | undefined {
+  if (answer === null || resolved.operation.kind !== 'model') return undefined;
+  const { head, body } = answer;
+  const isObject = typeof body === 'object' && body !== null && !Array.isArray(body);
+  if (isObject || head.status < 200 || head.status > 299) return undefined;
+  return deny('upstream_error', 'The model gave an answer that cannot be read, so it does not pass.');
 }
 
 /** A buffered answer is changed here; of one that streams, what cannot be met while it flows is refused. */

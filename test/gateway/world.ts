@@ -15,6 +15,7 @@ import type { Log } from '../../src/telemetry/log.ts';
 import { FakeIssuer } from '../fakes/issuer.ts';
 import { FakeUpstream } from '../fakes/upstream.ts';
 import { chatReply } from './chat.ts';
+import { bringCompiled, keepCompiled } from './compiled.ts';
 
 export interface WorldOptions {
   /** Goes over the configuration, section by section; a list takes the place of the section. */
@@ -182,6 +183,8 @@ export class World implements AsyncDisposable {
     await writeFile(join(directory, 'orders.json'), JSON.stringify(openapi));
     await writeFile(configFile, JSON.stringify(base));
     const logs: string[] = [];
+    const fixture = options.config?.policy === undefined;
+    if (fixture) await bringCompiled(join(directory, 'data'));
     const gate = await startGate({
       configFile,
       env: process.env,
@@ -192,6 +195,7 @@ export class World implements AsyncDisposable {
       ...(options.alterRooms === undefined ? {} : { alterRooms: options.alterRooms }),
       ...(options.clock === undefined ? {} : { clock: options.clock }),
     });
+    if (fixture) await keepCompiled(join(directory, 'data'));
     return new World({ gate, issuer, model, orders, logs }, directory);
   }
 
