@@ -3,7 +3,7 @@
  * else: where policies come from is no target, and no target may stand in for it.
  */
 import { findOpa } from '../../scripts/opa.js';
-import { recordPolicy, recordRollout } from '../audit/stage.ts';
+import { recordPolicy } from '../audit/stage.ts';
 import type { Config } from '../config/schema.ts';
 import { PolicyEngine } from '../policy/engine.ts';
 import type { LintWorld } from '../policy/lint/world.ts';
@@ -50,10 +50,9 @@ export async function openPolicies(
       keep: (revision, kept) => past.keep(revision, kept),
       changed: (active, before) => {
         if (before !== null) past.remember(before);
-        const recorded = optional
-          ? recordRollout(trail, { operation: 'policy.candidate', accepted: true, ...active })
-          : recordPolicy(trail, active);
-        recorded.catch((fault: unknown) => faulted('audit', fault));
+        recordPolicy(trail, active, optional ? 'policy.candidate' : 'policy.activate').catch((fault: unknown) =>
+          faulted('audit', fault),
+        );
         for (const tell of policyChanged) tell();
       },
     });

@@ -203,12 +203,18 @@ export async function recordRest(trail: Recorder, sampler: Sampler): Promise<voi
   await trail.append(refusedRequestEvent({ id: null, trace: null, denial }, counted(skipped)), { durable: false });
 }
 
-/** Records which policies decide from now on. */
+/**
+ * Records which policies decide from now on, or were loaded as a candidate. A revision is only what somebody calls them, so
+ * their digest stands with it.
+ */
 export async function recordPolicy(
   trail: Recorder,
-  active: { readonly bundle: string; readonly revision: string },
+  { bundle, revision, content }: { readonly bundle: string; readonly revision: string; readonly content: string },
+  operation: 'policy.activate' | 'policy.candidate' = 'policy.activate',
 ): Promise<void> {
-  await trail.append(policyEvent({ operation: 'policy.activate', accepted: true, ...active }), { durable: false });
+  const reasons = [{ code: 'content', message: `sha256:${content}` }];
+  const event = policyEvent({ operation, accepted: true, bundle, revision, reasons });
+  await trail.append(event, { durable: false });
 }
 
 /** Records a step that the gate itself took in the rollout of a candidate; on disk before it resolves. */

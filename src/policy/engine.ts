@@ -55,8 +55,8 @@ export interface PolicyEngineOptions {
   readonly optional?: boolean;
   /** Writes down what is about to come into force, for the tasks that will be opened under it. */
   readonly keep?: (revision: Revision, bundle: Bundle) => Promise<void>;
-  /** Told after each swap, the first included, with what decided before it. */
-  readonly changed?: (active: ActiveBundle, before: Revision | null) => void;
+  /** Told after each swap, the first included, with the digest of what decides now and with what decided before it. */
+  readonly changed?: (active: ActiveBundle & { readonly content: string }, before: Revision | null) => void;
 }
 
 /** A bundle that decides, or did. */
@@ -253,7 +253,7 @@ export class PolicyEngine implements AsyncDisposable {
     const fields = { gateway: this.#options.gateway.id, ...this.active };
     log('info', this.#options.optional === true ? 'candidate policy bundle loaded' : 'policy bundle in force', fields);
     if (bundle.unchecked) log('warn', 'the policy bundle is signed, and no policy.signing_keys are there', fields);
-    this.#options.changed?.(this.active, before);
+    this.#options.changed?.({ ...this.active, content: loaded.content }, before);
   }
 
   /** A disk that does not take it costs running tasks their own policies after a restart, and nobody else anything. */
