@@ -13,7 +13,7 @@ interface Props {
 }
 
 /** One sentence for who does not see the columns. */
-export function summaryOf(sides: readonly Side[]): string {
+function summaryOf(sides: readonly Side[]): string {
   const said = sides.map(({ side, decision }) => {
     const codes = decision.reasons.map(({ code }) => code).join(', ');
     return `${side === 'active' ? 'Active' : 'Candidate'}: ${verdictOf(decision)}${codes === '' ? '' : ` (${codes})`}`;

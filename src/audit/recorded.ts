@@ -28,8 +28,6 @@ export interface RecordedEvent {
 }
 
 export interface RecordedQuery {
-  /** `gateway.data_dir` of tollgate.yaml, or a copy of it. */
-  readonly dataDir: string;
   /** Inclusive, milliseconds since 1970. */
   readonly fromMs: number;
   readonly types: readonly EventType[];
@@ -92,7 +90,7 @@ export class RecordedTrail implements Disposable {
   }
 
   /** Events of `types` since `fromMs`, oldest first, in pages of at most 500. */
-  *pages({ fromMs, types }: Omit<RecordedQuery, 'dataDir'>): Iterable<readonly RecordedEvent[]> {
+  *pages({ fromMs, types }: RecordedQuery): Iterable<readonly RecordedEvent[]> {
     const { first } = this.#bounds(fromMs);
     if (first !== null) yield* this.#paged('page', first, { from_ms: fromMs, types: JSON.stringify(types) });
   }
@@ -144,10 +142,4 @@ export class RecordedTrail implements Disposable {
     }
     return statement;
   }
-}
-
-/** The pages of a trail that is opened for them alone. Throws as RecordedTrail does. */
-export function* recordedPages({ dataDir, ...query }: RecordedQuery): Iterable<readonly RecordedEvent[]> {
-  using trail = new RecordedTrail(dataDir);
-  yield* trail.pages(query);
 }

@@ -21,9 +21,7 @@ export interface Pair {
   readonly leftOut: LeftOut;
   /** What one side said already. */
   readonly said: Verdict;
-  /** Whose answer that was. */
-  readonly side: 'stable' | 'candidate';
-  /** Whether it counted: what the candidate decided for real, or only for comparison. */
+  /** Whose answer that was, and so the one that counted; the other is only compared. */
   readonly acting: 'stable' | 'candidate';
   readonly other: Deciding;
   readonly atMs: number;
@@ -79,7 +77,7 @@ export class Beside implements AsyncDisposable {
       const other = verdicts.of(pair.other, pair.phase, pair.input, pair.leftOut);
       compared(
         pair,
-        pair.side === 'stable' ? { stable: pair.said, candidate: other } : { stable: other, candidate: pair.said },
+        pair.acting === 'stable' ? { stable: pair.said, candidate: other } : { stable: other, candidate: pair.said },
       );
     }
     for (const { said } of this.#waiting.slice(0, done)) this.#waitingBytes -= said.inputBytes;

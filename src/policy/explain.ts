@@ -61,7 +61,7 @@ export interface RuleExplainerOptions {
 }
 
 /** For one explanation, the waiting for a free place left out. */
-export const explainMs = 10_000;
+const explainMs = 10_000;
 /** OPA processes at once; the gate shares its cores with them. */
 const runningMax = 2;
 const waitingMax = 8;

@@ -269,7 +269,7 @@ export class Policies implements AsyncDisposable {
     { phase, input, leftOut, said }: Pick<Pair, 'phase' | 'input' | 'leftOut' | 'said'>,
   ): void {
     const atMs = this.#deps.clock.nowMs();
-    this.#beside.push({ phase, input, leftOut, said, side: inForce, acting: inForce, other, atMs });
+    this.#beside.push({ phase, input, leftOut, said, acting: inForce, other, atMs });
   }
 }
 

@@ -106,7 +106,7 @@ export class LateEndings implements AsyncDisposable {
 }
 
 /** The record with the call ended in it; the very same record if that is known there already. */
-export function withEnding(record: TaskRecord, ending: CallEnding): TaskRecord {
+function withEnding(record: TaskRecord, ending: CallEnding): TaskRecord {
   const ended = endHistory(record, ending);
   if (ended === record) return record;
   const { proposedBy, said, outcome, callId } = ending;

@@ -13,7 +13,7 @@ import { child, pointerTokens } from './pointer.ts';
 import { isPlainName } from './segments.ts';
 
 /** The most evaluations of one request. */
-export const evaluationsMax = 50;
+const evaluationsMax = 50;
 const reasonsMax = 20;
 
 const text = Type.String({ pattern: '^[^\\u0000-\\u001f\\u007f-\\u009f]{1,255}$' });

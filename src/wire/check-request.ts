@@ -13,9 +13,9 @@ import { child, pointerTokens } from './pointer.ts';
 import { isPlainName } from './segments.ts';
 
 /** The most calls of one check. */
-export const checkCallsMax = 20;
+const checkCallsMax = 20;
 /** The most bytes of one check, all of its calls together. */
-export const checkBytesMax = 1_048_576;
+const checkBytesMax = 1_048_576;
 
 const reasonsMax = 20;
 /** A body lies three deep in the document, and may itself be as deep as that of a call. */

@@ -2,7 +2,7 @@
  * What all requests to models have in common, whoever's SDK made them: a JSON object whose `model` names a route. And
  * whose they are: the paths of two SDKs meet in the list of models, where only a header tells their clients apart.
  */
-import type { JsonObject } from '../call.ts';
+import type { JsonObject, OperationRegistry, Payload, Resolved, WireRequest } from '../call.ts';
 import { type Denial, deny, isDenial } from '../denial.ts';
 import type { RawRequest } from './dialect.ts';
 import { parseJson } from './json.ts';
@@ -45,4 +45,26 @@ export function readModelBody(request: RawRequest): ModelBody | Denial {
     return deny('request_invalid', 'the body must be an object whose model names a route', { reasons: [reason] });
   }
   return { route, text: request.body.toString('utf8'), body };
+}
+
+/**
+ * The call of operation `{route}.{id}`; `what` is named where the route takes none. Its resolution denies `route_unknown`,
+ * `operation_unknown`, and what making or validating the payload does.
+ */
+export function modelCall(
+  { route, id, what }: { readonly route: string; readonly id: string; readonly what: string },
+  payloadOf: () => Payload | Denial,
+): WireRequest {
+  return {
+    kind: 'model',
+    route,
+    resolve(registry: OperationRegistry): Resolved | Denial {
+      if (registry.route(route)?.kind !== 'model') return deny('route_unknown', 'there is no model route of that name');
+      const operation = registry.get(`${route}.${id}`);
+      if (operation === undefined) return deny('operation_unknown', `the route does not take ${what}`);
+      const payload = payloadOf();
+      if (isDenial(payload)) return payload;
+      return payload.validate() ?? { operation, payload };
+    },
+  };
 }

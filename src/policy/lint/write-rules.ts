@@ -33,7 +33,7 @@ const shownMax = 3;
 
 type Trust = 'asserted' | 'neutral' | 'vouched';
 
-export function trustOf(place: Place): Trust {
+function trustOf(place: Place): Trust {
   const lies = (names: readonly string[]) =>
     names.some((name) => name.split('.').every((word, index) => place[index] === word));
   if (lies(asserted)) return 'asserted';

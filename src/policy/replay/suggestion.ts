@@ -7,8 +7,8 @@ import type { JsonObject } from '../../call.ts';
 import type { Counts, OperationUse, TaskUse, Usage } from './usage.ts';
 
 /** Fewer say more about chance than about the purpose. */
-export const callsMin = 20;
-export const tasksMin = 5;
+const callsMin = 20;
+const tasksMin = 5;
 
 export interface Seen {
   readonly name: string;

@@ -28,7 +28,7 @@ export interface DecisionLogOptions extends EventParts {
 }
 
 /** Why a decision was not reported. */
-export const dropReasons = ['backlog', 'buffer', 'too_large', 'refused', 'unwritable', 'closed'] as const;
+const dropReasons = ['backlog', 'buffer', 'too_large', 'refused', 'unwritable', 'closed'] as const;
 export type DropReason = (typeof dropReasons)[number];
 
 /** Sums since the start. */

@@ -29,7 +29,7 @@ export interface Compared {
   readonly atMs: number;
 }
 
-export const comparedOutcomes = ['agree', 'new_deny', 'new_allow', 'other_obligations', 'error'] as const;
+const comparedOutcomes = ['agree', 'new_deny', 'new_allow', 'other_obligations', 'error'] as const;
 /** Exactly one for each pair; `error` is a candidate that failed where the other one did not, whatever that said. */
 export type ComparedOutcome = (typeof comparedOutcomes)[number];
 

@@ -11,7 +11,7 @@ import { updateRecord } from '../../store/update.ts';
 import type { Standing } from './rollout-desk.ts';
 import type { RolledOut } from './rollout-state.ts';
 
-export const renewMs = 10_000;
+const renewMs = 10_000;
 const keptMs = 60_000;
 /** As many as one range of an index gives. */
 export const gatewaysMax = 1_000;

@@ -25,7 +25,7 @@ import {
 } from './rollout-state.ts';
 
 /** Channel on which every gateway of a store hears that the rollout has changed. */
-export const rolloutChannel = 'tg:policy-rollout';
+const rolloutChannel = 'tg:policy-rollout';
 export const lookMs = 1_000;
 
 const recordKey = storeKey('', 'policy-rollout');

@@ -6,7 +6,7 @@
 import type { Json, JsonObject } from '../../call.ts';
 import { type Denial, deny } from '../../denial.ts';
 
-export const rolloutStages = ['shadow', 'canary', 'full', 'rolled_back'] as const;
+const rolloutStages = ['shadow', 'canary', 'full', 'rolled_back'] as const;
 export type RolloutStage = (typeof rolloutStages)[number];
 
 /** Why somebody, or the gate itself, went this step. */

@@ -3,7 +3,7 @@
  * body is the name of a route, and the target's model never shows. `GET /v1/models` is answered by the server from
  * `anthropicModels`, for clients that send `anthropic-version`.
  */
-import type { JsonObject, Operation, OperationRegistry, Payload, Resolved, Route, WireRequest } from '../../call.ts';
+import type { JsonObject, Operation, Payload, Route, WireRequest } from '../../call.ts';
 import { type Denial, type DenialMembers, denialHeaders, deny, isDenial } from '../../denial.ts';
 import {
   type Dialect,
@@ -13,7 +13,7 @@ import {
   type RawRequest,
   type RouteSettings,
 } from '../dialect.ts';
-import { isAnthropic, readModelBody } from '../model-request.ts';
+import { isAnthropic, modelCall, readModelBody } from '../model-request.ts';
 import { sseEvent } from '../sse.ts';
 import { errorType } from './anthropic/errors.ts';
 import { headerParams, misplacedParams } from './anthropic/faults.ts';
@@ -59,19 +59,11 @@ function parseMessages(request: RawRequest): WireRequest | Denial {
   const read = readModelBody(request);
   if (isDenial(read)) return read;
   const { route, text, body } = read;
-  return {
-    kind: 'model',
-    route,
-    resolve(registry: OperationRegistry): Resolved | Denial {
-      if (registry.route(route)?.kind !== 'model') return deny('route_unknown', 'there is no model route of that name');
-      const operation = registry.get(`${route}.${asked}`);
-      if (operation === undefined) return deny('operation_unknown', 'the route does not take messages');
-      const reasons = misplacedParams(body);
-      if (reasons.length > 0) return deny('args_invalid', 'the body has what only headers have', { reasons });
-      const payload = payloadOf(asked, { route, text, body, params });
-      return payload.validate() ?? { operation, payload };
-    },
-  };
+  return modelCall({ route, id: asked, what: 'messages' }, () => {
+    const reasons = misplacedParams(body);
+    if (reasons.length > 0) return deny('args_invalid', 'the body has what only headers have', { reasons });
+    return payloadOf(asked, { route, text, body, params });
+  });
 }
 
 function payloadOf(asked: 'messages' | 'count_tokens', request: MessagesRequest): Payload {

@@ -3,7 +3,7 @@
  * a route, and the target's model never shows. `/v1/messages` is Anthropic's and not read here; `GET /v1/models` is
  * answered by the server from `modelsDocument`.
  */
-import type { Operation, OperationRegistry, Resolved, Route, WireRequest } from '../../call.ts';
+import type { Operation, Route, WireRequest } from '../../call.ts';
 import { type Denial, type DenialMembers, denialHeaders, deny, isDenial } from '../../denial.ts';
 import {
   type Dialect,
@@ -13,7 +13,7 @@ import {
   type RawRequest,
   type RouteSettings,
 } from '../dialect.ts';
-import { isAnthropic, readModelBody } from '../model-request.ts';
+import { isAnthropic, modelCall, readModelBody } from '../model-request.ts';
 import { sseEvent } from '../sse.ts';
 import { ChatPayload } from './openai/request.ts';
 
@@ -53,17 +53,7 @@ function parseChat(request: RawRequest): WireRequest | Denial {
   const read = readModelBody(request);
   if (isDenial(read)) return read;
   const { route, text, body } = read;
-  return {
-    kind: 'model',
-    route,
-    resolve(registry: OperationRegistry): Resolved | Denial {
-      if (registry.route(route)?.kind !== 'model') return deny('route_unknown', 'there is no model route of that name');
-      const operation = registry.get(`${route}.chat`);
-      if (operation === undefined) return deny('operation_unknown', 'the route does not take chat completions');
-      const payload = new ChatPayload(route, text, body);
-      return payload.validate() ?? { operation, payload };
-    },
-  };
+  return modelCall({ route, id: 'chat', what: 'chat completions' }, () => new ChatPayload(route, text, body));
 }
 
 /** What a model route can be called for. */

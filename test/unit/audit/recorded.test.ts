@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
-import { type RecordedEvent, recordedPages } from '../../../src/audit/recorded.ts';
+import { type RecordedEvent, type RecordedQuery, RecordedTrail } from '../../../src/audit/recorded.ts';
 import { storeFiles } from '../../../src/audit/sinks/sqlite-schema.ts';
 import type { AuditTrail } from '../../../src/audit/trail.ts';
 import type { TaskId } from '../../../src/clock.ts';
@@ -11,6 +11,11 @@ import { ManualClock } from '../../fakes/clock.ts';
 import { auditConfig, event, openTrail, temporaryFolder } from './fixture.ts';
 
 const types = ['intent', 'denial', 'task'] as const;
+
+function* recordedPages({ dataDir, ...query }: RecordedQuery & { readonly dataDir: string }) {
+  using trail = new RecordedTrail(dataDir);
+  yield* trail.pages(query);
+}
 
 function read(dataDir: string, fromMs = 0): RecordedEvent[] {
   return [...recordedPages({ dataDir, fromMs, types })].flat();
