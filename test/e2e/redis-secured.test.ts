@@ -121,7 +121,8 @@ describe('Redis over TLS', { ...withoutOpenssl(), ...part('redis-server') }, () 
 
 describe('Redis behind sentinels', part('redis-server'), () => {
   test('when the master dies the store goes on with the one that takes its place', async () => {
-    await using master = await RedisServer.start();
+    // By default a master waits five seconds for more replicas before it begins to copy.
+    await using master = await RedisServer.start({ config: ['repl-diskless-sync-delay 0'] });
     await using replica = await RedisServer.start({ config: [`replicaof 127.0.0.1 ${master.port}`] });
     await using sentinel = await RedisServer.start({
       sentinel: true,
