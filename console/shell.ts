@@ -7,6 +7,7 @@ import type { ComponentType } from 'preact';
 import { useCallback, useEffect, useState } from 'preact/hooks';
 import { addressOf, hashOf } from './address.ts';
 import { type Answer, ask } from './api.ts';
+import { Budgets } from './budgets.ts';
 import { html } from './html.ts';
 import { Playground } from './playground.ts';
 import { keepToken, keptToken } from './session.ts';
@@ -22,6 +23,7 @@ export interface PageProps {
 
 const pages: Readonly<Record<string, { readonly title: string; readonly page: ComponentType<PageProps> }>> = {
   playground: { title: 'Policy playground', page: Playground },
+  budgets: { title: 'Budgets', page: Budgets },
 };
 
 export function Shell() {

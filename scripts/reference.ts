@@ -170,6 +170,8 @@ function defaultOf(schema: Schema, required: boolean): string {
 /** The variants of a union of objects, each under the tag that tells it: `kind: http`. */
 function variantsOf(schema: Schema): { readonly tag: string; readonly schema: Schema }[] {
   const variants = (schema.oneOf ?? schema.anyOf ?? []).filter(({ properties }) => properties !== undefined);
+  // One of them alone is an object that may also stand in a list: no kinds to tell apart.
+  if (variants.length < 2) return [];
   return variants.map((variant) => ({ tag: `kind: ${String(variant.properties?.kind?.const)}`, schema: variant }));
 }
 
@@ -177,6 +179,8 @@ function variantsOf(schema: Schema): { readonly tag: string; readonly schema: Sc
 function rowsOf(schema: Schema, path: string): string[][] {
   const below = (inner: Schema, at: string) => (variantsOf(inner).length > 0 ? [] : rowsOf(inner, at));
   if (schema.items !== undefined) return below(schema.items, `${path}[]`);
+  const alone = schema.anyOf?.find(({ properties }) => properties !== undefined);
+  if (alone !== undefined && variantsOf(schema).length === 0) return rowsOf(alone, path);
   const rows: string[][] = [];
   const named = Object.values(schema.patternProperties ?? {})[0];
   if (named !== undefined) rows.push(...below(named, path === '' ? '<name>' : `${path}.<name>`));

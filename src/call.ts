@@ -5,9 +5,20 @@
  */
 import type { CallId, DecisionId, EventId, ReservationId, ThoughtId } from './clock.ts';
 import type { Denial, DenialCode, Reason } from './denial.ts';
-import type { Attempt, JsonObject, ProposedCall, Resolved, Target, Usage, WireRequest } from './payload.ts';
+import type {
+  Attempt,
+  JsonObject,
+  ProposedCall,
+  Resolved,
+  Target,
+  Told,
+  UpstreamAnswer,
+  Usage,
+  WireRequest,
+} from './payload.ts';
 import type { Caller, Shown } from './principal.ts';
-import type { TaskView, ThoughtMatch } from './task-record.ts';
+import type { RateHold, RateState } from './rate.ts';
+import type { HistoryEntry, TaskView, ThoughtMatch } from './task-record.ts';
 
 export type * from './payload.ts';
 export type * from './principal.ts';
@@ -30,8 +41,13 @@ export interface Obligations {
   readonly approval?: { readonly role: string; readonly ttl_seconds: number; readonly reason: string };
   readonly regions?: readonly string[];
   readonly clouds?: readonly string[];
-  readonly max_tokens?: { readonly value: number; readonly on_excess: 'lower' | 'deny' };
+  /** Without `value`: whatever is left of the budgets is the limit. */
+  readonly max_tokens?: { readonly value?: number; readonly on_excess: 'lower' | 'deny' };
+  /** One last turn of the task once its budget is spent or its answer was cut, of so many answer tokens. */
+  readonly wrap_up?: { readonly tokens: number };
   readonly taint?: readonly string[];
+  /** A permission, unlike the others: equal calls may be answered with the answer to this one for so long. */
+  readonly cache?: { readonly ttl_seconds: number };
   readonly mark?: JsonObject;
 }
 
@@ -91,6 +107,8 @@ export interface Arrival {
   readonly toolCallId: string | null;
   /** How long the agent will wait, in milliseconds from arrival; null where it does not say. */
   readonly deadlineMs: number | null;
+  /** What the agent says of kept answers: no use and no keeping (`bypass`), or a new one (`refresh`); left out: nothing. */
+  readonly caching?: 'bypass' | 'refresh';
   readonly request: WireRequest;
   /** The one AbortController of the call: client gone, deadline, kill. */
   readonly abort: AbortController;
@@ -118,6 +136,15 @@ export interface OperationFact {
 export interface ReachFact {
   readonly reached: true;
 }
+/** What the request names by ids and the gate remembers stands in it. */
+export interface RecalledFact {
+  /** How many items that were. */
+  readonly recalled: {
+    readonly items: number;
+    /** Why this gateway remembers nothing for the task, for an agent whose request names something. Absent: it does. */
+    readonly forgets?: string;
+  };
+}
 export interface ProposedFact {
   /** JCS text of the whole payload as the agent sent it, and its arguments, before obligations and budgets change them. */
   readonly proposed: { readonly canonical: string; readonly args?: JsonObject };
@@ -130,9 +157,22 @@ export interface EntryFact {
     /** The task as it was when this call entered its history. */
     readonly task: TaskView;
     readonly facts: JsonObject;
+    /** What it names of what lies at a provider. Absent where it names nothing. */
+    readonly named?: NamedThings;
+    /** Its entry in the history of its task, where that could not be written because the shared state was away. */
+    readonly unwritten?: { readonly entry: HistoryEntry; readonly historyMax: number };
     /** What it counts towards beside its budgets. Absent for nothing. */
     readonly caps?: readonly CallCap[];
   };
+}
+/** Ids in a call that a provider gave before. */
+export interface NamedThings {
+  /** JSON pointers to those that no answer to this task gave. */
+  readonly foreign: readonly string[];
+  /** The names of the targets of its route that gave all the others. */
+  readonly targets: readonly string[];
+  /** How many tokens become prompt again by them at most; absent where that is not known. */
+  readonly tokens?: number;
 }
 /** A counter of the store that a call takes one of. */
 export interface CallCap {
@@ -162,8 +202,54 @@ export interface ObeyedFact {
   /** `unhandled`: findings that no obligation spoke of. */
   readonly obeyed: { readonly changed: boolean; readonly unhandled: readonly Finding[] };
 }
+/** An answer that was kept, on its way to another call. */
+export interface CachedAnswer {
+  /** The call that got it from its target. */
+  readonly callId: CallId;
+  readonly answer: UpstreamAnswer;
+  /** What stands in place of an attempt: it was answered, and nothing was sent. */
+  readonly attempt: Attempt;
+  readonly ageMs: number;
+  /** What it has cost that call. */
+  readonly costMicroUsd: number;
+}
+/** Takes an answer down while it passes, and keeps it once its call has ended well. */
+export interface AnswerKeeping {
+  readonly recorded: (answer: UpstreamAnswer) => UpstreamAnswer;
+  readonly settled: (outcome: Outcome) => Promise<void>;
+}
+/** Why no answer is looked up or kept for a call whose policy would allow it. */
+export type UncachedReason = 'not_deterministic' | 'bypassed' | 'disabled' | 'secret_missing' | 'region' | 'fault';
+export interface CacheFact {
+  readonly cache:
+    | { readonly state: 'not_granted' }
+    | { readonly state: 'unused'; readonly why: UncachedReason }
+    | { readonly state: 'miss'; readonly keeping: AnswerKeeping }
+    | { readonly state: 'hit'; readonly kept: CachedAnswer };
+}
 export interface ReservationFact {
-  readonly reservation: { readonly id: ReservationId; readonly tokens: number; readonly costMicroUsd: number };
+  readonly reservation: {
+    readonly id: ReservationId;
+    readonly tokens: number;
+    readonly costMicroUsd: number;
+    /** Of the tokens, what all answers together may have. */
+    readonly answerTokens: number;
+    /** Where some budget counts seconds: how many it may run, and since when, on the monotonic clock. */
+    readonly time?: { readonly seconds: number; readonly fromMs: number };
+    /** It is the last turn of its task, which may go beyond the task's own limit. */
+    readonly wrapUp?: true;
+    /** A budget, and not the policy, made its answer shorter than was asked for. */
+    readonly lowered?: true;
+  };
+}
+/** The limits by time have let it pass. */
+export interface RatesFact {
+  readonly rates: {
+    readonly held: readonly RateHold[];
+    readonly states: readonly RateState[];
+    /** How long it waited for its turn; not the gate's overhead. */
+    readonly waitedMs: number;
+  };
 }
 export interface TargetsFact {
   /** Ranked; the first is tried first. Never empty. */
@@ -189,13 +275,15 @@ export type Admitted = Arrival &
   AllowedFact &
   TaintedFact &
   ObeyedFact &
+  CacheFact &
   ReservationFact &
   TargetsFact &
   ClosedFact &
+  RatesFact &
   IntentFact;
 
 /** A call as far as it came: what settlement and denials work on. */
-export type Underway = Arrival & Partial<Omit<Admitted, keyof Arrival>> & Partial<ProposedFact>;
+export type Underway = Arrival & Partial<Omit<Admitted, keyof Arrival>> & Partial<ProposedFact & RecalledFact>;
 
 // ── Exchange and outcome ────────────────────────────────────────────────────────────────────────────────────────
 /** How a call ended; made once, at settlement. */
@@ -210,6 +298,10 @@ export interface Outcome {
   readonly costMicroUsd: number;
   readonly proposals: readonly ProposedCall[];
   readonly text: string;
+  /** Ids that stand for what lies at the provider, as it gave them in this answer. Absent for none. */
+  readonly givenIds?: readonly string[];
+  /** The whole answer as the agent got it, where a later request may name it. */
+  readonly told?: Told | undefined;
   /** The thought that this answer of a model is, in task and audit trail alike; null for other calls. */
   readonly thoughtId: ThoughtId | null;
   readonly answerFindings: readonly Finding[];

@@ -92,3 +92,13 @@ export function newId<Kind extends keyof typeof prefixes>(clock: Clock, kind: Ki
   for (let index = 0; index < 16; index++) tail += alphabet[(random[index] as number) & 31] as string;
   return `${prefixes[kind]}_${head}${tail}` as Id<Kind>;
 }
+
+/** The id of what is reserved for a call: one is found by the other, also by another process in another life. */
+export function reservationOf(call: CallId): ReservationId {
+  return `${prefixes.reservation}_${call.slice(call.indexOf('_') + 1)}` as ReservationId;
+}
+
+/** The call that `reservationOf` made a reservation's id of. */
+export function callOf(reservation: string): CallId {
+  return `${prefixes.call}_${reservation.slice(reservation.indexOf('_') + 1)}` as CallId;
+}

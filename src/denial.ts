@@ -3,6 +3,8 @@
  * return; an exception is a fault. Codes are a public contract (docs/reference/denials.md is generated from here).
  */
 
+import type { RateState } from './rate.ts';
+
 interface DenialRow {
   /** HTTP status on surfaces that have one. */
   readonly status: number;
@@ -73,6 +75,10 @@ export interface DenialDetails {
   readonly scope?: string;
   /** What is left of a budget, on 402. */
   readonly remaining?: Readonly<Record<string, number>>;
+  /** How the limits by time stand, on 429; told in headers. */
+  readonly rates?: readonly RateState[];
+  /** How long the call waited before it was refused; not the gate's overhead. */
+  readonly waitedMs?: number;
 }
 
 /** A refusal by the gate. `message` is public: it never holds a token, a key, or the data it complains of. */

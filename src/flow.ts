@@ -24,6 +24,8 @@ export interface FlowCount {
   /** Counts a frame as it came; true where its text is more than was reserved. */
   over(frame: Frame): boolean;
   counted(): Usage;
+  /** The answer tokens of the turn that the task has once this answer is cut; undefined for none. */
+  readonly wrapUpTokens?: number | undefined;
   /** What to settle; null for the whole reservation. */
   settled(complete: boolean): Usage | null;
 }
@@ -84,8 +86,10 @@ export class Flow {
   /** Hands over what the agent heard and what was found in it. A fault on the way keeps no call from being settled. */
   tell(settlement: Pick<Settlement, 'heard' | 'answerFindings'>, faulted: (fault: unknown) => void): void {
     try {
-      const { text, proposals } = this.#record.summary();
-      settlement.heard({ text, proposals, usage: this.#count.settled(this.complete) });
+      const { text, proposals, givenIds } = this.#record.summary();
+      // What was stopped on its way nobody has got; what was cut ends properly, and its agent may go on from it.
+      const told = this.complete || (this.cut !== null && this.stopped === this.cut) ? this.stream.told : undefined;
+      settlement.heard({ text, proposals, givenIds, told, usage: this.#count.settled(this.complete) });
       settlement.answerFindings = this.#inspection.findings();
     } catch (fault) {
       faulted(fault);
@@ -115,7 +119,8 @@ export class Flow {
     const message = 'The answer was cut: it came to the end of what was reserved for it.';
     this.cut = deny('task_budget_exhausted', message);
     this.stopped = this.cut;
-    this.held.push(this.stream.cut({ code: this.cut.code, message, usage: this.#count.counted() }));
+    const { wrapUpTokens } = this.#count;
+    this.held.push(this.stream.cut({ code: this.cut.code, message, usage: this.#count.counted(), wrapUpTokens }));
   }
 }
 

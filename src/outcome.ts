@@ -2,16 +2,22 @@
  * Outcomes that are made before anything was sent (every other is made once, at settlement), and what an outcome means
  * to the task. Whoever rebuilds a history from the trail must read outcomes as the task did when they came.
  */
-import type { Attempt, Outcome } from './call.ts';
-import type { Denial } from './denial.ts';
+import type { Attempt, Outcome, UpstreamAnswer } from './call.ts';
+import { type Denial, isDenial } from './denial.ts';
+
+/** One try at one target: its answer's head, or why there is none. */
+export type Tried =
+  | { readonly answer: UpstreamAnswer; readonly attempt: Attempt }
+  | { readonly failed: Attempt; readonly denial: Denial };
 
 type Tries = readonly Pick<Attempt, 'status' | 'sent'>[];
 
 /** How a call ended, for the task: refused by the gate, failed at the destination, or done. */
 export function endState({ denial, attempts }: { readonly denial: unknown; readonly attempts: Tries }) {
   const sent = attempts.some((attempt) => attempt.sent);
-  if (denial !== null && !sent) return attempts.length > 0 ? 'failed' : 'denied';
   const answered = attempts.at(-1)?.status ?? null;
+  // What was answered without being sent was answered with a kept answer.
+  if (denial !== null && !sent && answered === null) return attempts.length > 0 ? 'failed' : 'denied';
   return answered === null || answered >= 400 ? 'failed' : 'done';
 }
 
@@ -38,4 +44,12 @@ export function unsentOutcome(denial: Denial): Outcome {
     latencyMs: 0,
     overheadMs: 0,
   };
+}
+
+/** Whether `value` has the shape of a try, whoever gave it. */
+export function isTried(value: unknown): value is Tried {
+  const tried = value as Partial<{ answer: UpstreamAnswer; attempt: Attempt; failed: Attempt; denial: unknown }> | null;
+  if (typeof tried !== 'object' || tried === null) return false;
+  if (tried.answer !== undefined) return Number.isInteger(tried.answer.head?.status) && tried.attempt !== undefined;
+  return typeof tried.failed?.sent === 'boolean' && isDenial(tried.denial);
 }

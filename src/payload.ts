@@ -2,7 +2,14 @@
  * The outside of a call: JSON, the operations there are, what would be sent, what comes back, and where it may go.
  * These are the types that `wire/` makes and the other rooms read; `call.ts` hands them on with the facts.
  */
+import type { AnswerStream } from './answer-stream.ts';
 import type { Denial } from './denial.ts';
+import type { MinuteLimits, TargetKey } from './rate.ts';
+import type { Recall, Told } from './recall.ts';
+
+export type * from './answer-stream.ts';
+export type * from './attempt.ts';
+export type * from './recall.ts';
 
 // ── JSON ────────────────────────────────────────────────────────────────────────────────────────────────────────
 export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
@@ -29,8 +36,14 @@ export interface Operation {
   readonly remember: readonly string[];
   /** The taint that a task catches by calling it. What the routing table does not say reads `untrusted`. */
   readonly reads: readonly ReadLabel[];
+  /** What a call of it costs, in micro-dollars, whatever its target says; absent where that has the word. */
+  readonly callMicroUsd?: number;
   /** Whether what is sent leaves the trust domain. What the routing table does not say sends `outside`. */
   readonly sends: 'inside' | 'outside';
+  /** Whether the provider may keep an answer where the client does not say; absent: it may not. */
+  readonly keepsUnasked?: boolean;
+  /** Whether the gate remembers answers that their client takes for kept; absent: it does, where the payload can say so. */
+  readonly remembersAnswers?: boolean;
 }
 
 /** The operations there are; filled at start by the dialects, asked by wire, policy and audit. */
@@ -56,6 +69,16 @@ export interface ModelTool {
   readonly kind: string;
 }
 
+/** Whose requests a model target takes: the wire format, whoever runs it. */
+export type ModelApi = 'openai' | 'anthropic';
+
+/** What becomes prompt of a model request, for whoever counts its tokens. */
+export interface PromptParts {
+  readonly texts: readonly string[];
+  /** A bound for all that is no text: images, files, and what the provider puts around messages and tools. */
+  readonly otherTokens: number;
+}
+
 /** What only model calls have. */
 export interface ModelAsk {
   readonly name: string;
@@ -64,10 +87,18 @@ export interface ModelAsk {
   readonly tools: readonly ModelTool[];
   /** Never less than the tokens of the prompt as any byte-level tokenizer counts them. */
   readonly promptTokensMax: number;
+  /** The same for a tokenizer; left out where there is nothing to count but the bound. */
+  readonly prompt?: PromptParts;
   /** False where the request asks for nothing to be written to the provider's cache; left out: it may be. */
   readonly cacheWrites?: boolean;
+  /** Ways of being served that it asks for and that are priced apart, such as `priority`; left out: none. */
+  readonly services?: readonly string[];
   /** How many answers are asked for at once (OpenAI `n`); each may be `maxTokens` long. */
   readonly choices: number;
+  /** The prompt as `target` is sent it, where that is in another API than the client's; else undefined. */
+  readonly translatedFor?: (
+    target: Partial<Pick<Target, 'api'>>,
+  ) => Pick<ModelAsk, 'promptTokensMax' | 'prompt' | 'cacheWrites'> | undefined;
 }
 
 /** The request a target gets. `path` begins with `/` and holds the query. */
@@ -76,6 +107,17 @@ export interface OutboundRequest {
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer | null;
+}
+
+/** An id in a request that its provider gave somebody before: it stands for what lies there. `where` is a JSON pointer. */
+export interface NamedId {
+  readonly where: string;
+  readonly id: string;
+  /**
+   * What of the answer that gave it becomes prompt again: all that was said until then, or no more than that answer. Left
+   * out for what is no part of an answer.
+   */
+  readonly standsFor?: 'conversation' | 'answer';
 }
 
 /**
@@ -92,17 +134,32 @@ export interface Payload {
   readonly stream: boolean;
   readonly model: ModelAsk | null;
   segments(): readonly Segment[];
+  /** The ids in it that stand for what lies at the provider. Left out: there can be none. */
+  namedIds?(): readonly NamedId[];
+  /** Told how many tokens all that becomes prompt again has at most, where that is known of every id. */
+  namedTokens?(tokens: number): void;
+  /** What its client takes for kept at the provider. Left out: there is no such thing. */
+  readonly recall?: Recall | undefined;
   /** Takes the value at a JSON pointer away, if it is there (obligation `drop`). */
   drop(where: string): void;
   /** Lowers the tokens a model may answer with (obligation `max_tokens`, or a small budget). */
   limitTokens(maxTokens: number): void;
   /** Judges the arguments again, after obligations have changed them. */
   validate(): Denial | undefined;
+  /**
+   * Why `target` cannot be sent this: it speaks another API, and what was asked for has no place there. Undefined where
+   * it can; a payload without the method goes to any target of its route.
+   */
+  unfit?(target: Target): Denial | undefined;
+  /** Only for a target that it fits. */
   encode(target: Target): OutboundRequest;
-  /** Reads a whole answer, also one that is not what the surface promises; what is no JSON has one text, and no body. */
-  readAnswer(head: AnswerHead, body: Buffer): Answer;
-  /** Reads an answer while it flows. Bytes that nothing changes go out as they came. */
-  readStream(head: AnswerHead, body: AsyncIterable<Uint8Array>): AnswerStream;
+  /**
+   * Reads a whole answer of `target`, also one that is not what the surface promises; what is no JSON has one text, and
+   * no body.
+   */
+  readAnswer(head: AnswerHead, body: Buffer, target: Target): Answer;
+  /** Reads an answer of `target` while it flows. Bytes that nothing changes go out as they came. */
+  readStream(head: AnswerHead, body: AsyncIterable<Uint8Array>, target: Target): AnswerStream;
 }
 
 /** A request as the wire understood it, before anybody knows who calls. */
@@ -136,6 +193,8 @@ export interface Usage {
   readonly cacheWriteHourTokens?: number;
   /** Of the output, hidden reasoning; left out where the provider told of none. */
   readonly reasoningTokens?: number;
+  /** Ways of being served that are priced apart, as the provider says; left out where it says nothing of them. */
+  readonly services?: readonly string[];
 }
 
 export interface ProposedCall {
@@ -155,57 +214,11 @@ export interface Answer {
   readonly usage: Usage | null;
   readonly proposals: readonly ProposedCall[];
   readonly text: string;
+  /** Ids that stand for what lies at the provider, as `Payload.namedIds` may name them later. Left out: none. */
+  readonly givenIds?: readonly string[];
+  /** The answer as it stands, where a later request may name it. Left out: none may. */
+  readonly told?: Told | undefined;
   encode(): { readonly head: AnswerHead; readonly body: Buffer };
-}
-
-export type StreamEvent =
-  | { readonly type: 'text'; readonly text: string }
-  | { readonly type: 'reasoning'; readonly text: string }
-  | {
-      readonly type: 'tool_arguments';
-      /** Which of the parallel proposals of this answer. */
-      readonly index: number;
-      readonly id?: string;
-      readonly name?: string;
-      readonly text: string;
-    }
-  | { readonly type: 'usage'; readonly usage: Usage }
-  | { readonly type: 'end'; readonly reason: string };
-
-/** Text in a frame. What a frame says without a piece (ids, roles, the model) is not for inspection. */
-export interface Piece {
-  /** JSON pointer to where the whole text stands in a buffered answer. */
-  readonly where: string;
-  readonly text: string;
-  /**
-   * `flow`: goes on in the next piece of the same place. `json`: the same, and the whole is a JSON text whose own
-   * strings are the texts. `whole`: complete in itself.
-   */
-  readonly reading: 'flow' | 'json' | 'whole';
-}
-
-/** One piece of a stream on the wire with what it means; a frame without bytes is counted and not passed on. */
-export interface Frame {
-  readonly bytes: Uint8Array;
-  readonly events: readonly StreamEvent[];
-  /** All text in the frame, in its order. */
-  pieces(): readonly Piece[];
-  /** The frame with other texts in place of its pieces', in their order: encoded anew, its events with it. */
-  rewrite(texts: readonly string[]): Frame;
-}
-
-/** Why the gate ends a stream early, as its agent is told: `{code, message}`. */
-export interface StreamCut {
-  readonly code: string;
-  readonly message: string;
-  /** What was counted, for an agent that asked for usage. */
-  readonly usage: Usage;
-}
-
-/** An answer while it flows. Read once; leaving the loop early closes what it is read from. */
-export interface AnswerStream extends AsyncIterable<Frame> {
-  /** The bytes that end the answer properly where the gate cuts it at its limit, after the frames read so far. */
-  cut(why: StreamCut): Uint8Array;
 }
 
 // ── Routes and targets ──────────────────────────────────────────────────────────────────────────────────────────
@@ -227,9 +240,17 @@ export interface Tier extends Rates {
 /** What a target costs: the rates of short inputs, those of longer ones in rising order, and micro-dollars a call. */
 export interface Price extends Rates {
   readonly tiers: readonly Tier[];
+  /** What the tokens of a call cost that is served in such a way, in percent of the rates; beside those of the gate. */
+  readonly servicePercent?: Readonly<Record<string, number>>;
   readonly callMicroUsd: number;
   /** Where the price comes from, for the trail: `config`, or the name of a list with its date. */
   readonly version: string;
+}
+
+/** A tokenizer that is known, and how much more, in percent, a model counts that has another one. */
+export interface Tokenizer {
+  readonly encoding: 'o200k_base' | 'cl100k_base';
+  readonly marginPercent: number;
 }
 
 export interface Target {
@@ -238,13 +259,26 @@ export interface Target {
   readonly kind: CallKind;
   readonly cloud: string;
   readonly region: string;
+  /** Who runs it: `openai`, `azure`, `bedrock`, …; the kind of the route for what is no model. */
   readonly provider: string;
+  /** Null for what is no model. */
+  readonly api: ModelApi | null;
+  /** The version of its API that the provider is asked for; left out: the current one, or what the client asks for. */
+  readonly apiVersion?: string;
+  /** What its requests carry besides, names in lower case; no secrets. */
+  readonly headers?: Readonly<Record<string, string>>;
   readonly url: string;
   readonly model: string | null;
   readonly weight: number;
-  /** Name of the credential the gate adds; null for none. */
+  /** Name of the credential the gate adds, of several the one of this try; null for none. */
   readonly credential: string | null;
+  /** The credentials that are used in turn, where there are several or they have limits. */
+  readonly keys?: readonly TargetKey[];
+  /** What it can take of all gateways together; `concurrency`: of this one. */
+  readonly limits?: MinuteLimits & { readonly concurrency?: number };
   readonly maxOutputTokens: number;
+  /** What its prompts are counted by before they are sent; left out: by their bytes. */
+  readonly tokenizer?: Tokenizer;
   readonly price: Price;
   readonly timeoutMs: { readonly connect: number; readonly firstByte: number; readonly total: number };
   /** Whether the target is of the trust domain, and gets a Txn-Token and the trace context. */
@@ -258,27 +292,6 @@ export interface Route {
 }
 
 // ── Exchange ────────────────────────────────────────────────────────────────────────────────────────────────────
-export interface Attempt {
-  readonly target: string;
-  readonly status: number | null;
-  readonly error: string | null;
-  readonly latencyMs: number;
-  /** Whether any byte of the request may have reached the target. */
-  readonly sent: boolean;
-  /** How long the target asked to be left alone (`retry-after` in seconds, of a 429 or 503), in milliseconds. */
-  readonly retryAfterMs?: number;
-  readonly span?: AttemptSpan;
-}
-
-/** The span of one attempt, as the target was told of it. */
-export interface AttemptSpan {
-  readonly id: string;
-  /** On the monotonic clock. */
-  readonly startMs: number;
-  /** The trace that a target outside the trust domain was given in place of ours. */
-  readonly outside?: { readonly traceId: string; readonly spanId: string };
-}
-
 /** An answer whose head has come. Whoever has it reads `body` to the end or aborts the call. */
 export interface UpstreamAnswer {
   readonly target: Target;

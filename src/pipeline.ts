@@ -8,7 +8,7 @@ import type {
   Answer,
   AnswerHead,
   Arrival,
-  Attempt,
+  CachedAnswer,
   Decision,
   Finding,
   Json,
@@ -19,6 +19,7 @@ import type {
 } from './call.ts';
 import type { Clock } from './clock.ts';
 import { type Denial, type DenialMembers, deny, isDenial } from './denial.ts';
+import { Exchange, type ExchangeRooms } from './exchange.ts';
 import { Flow, type FlowCount, FlowFault, type FlowInspection, readWhole } from './flow.ts';
 import { abortDenial, clientGone, membersOf, Settlement, type Settlers } from './settlement.ts';
 import { type Climb, climb, type Ladder, within } from './stage.ts';
@@ -30,22 +31,10 @@ export interface Reply {
   readonly body: Buffer | AsyncIterable<Uint8Array>;
 }
 
-/** One try at one target: its answer's head, or why there is none. */
-export type Tried =
-  | { readonly answer: UpstreamAnswer; readonly attempt: Attempt }
-  | { readonly failed: Attempt; readonly denial: Denial };
-
 /** The rooms as the pipeline calls them; `main.ts` puts them in. */
 export interface Rooms {
   readonly admission: Ladder<Arrival, Admitted>;
-  readonly exchange: {
-    /** Calls `attempt` if the breaker of the target is closed, and counts how it went. */
-    readonly guarded: (call: Admitted, target: Target, attempt: () => Promise<Tried>) => Promise<Tried | Denial>;
-    /** Told of a target that broke off after its head had come; says what that means to the agent. */
-    readonly brokeOff: (target: Target, fault: unknown) => Denial;
-    readonly stillAlive: (call: Admitted) => Promise<Denial | undefined>;
-    readonly attempt: (call: Admitted, target: Target) => Promise<Tried>;
-  };
+  readonly exchange: ExchangeRooms;
   readonly response: {
     readonly inspect: (answer: Answer) => readonly Finding[];
     readonly decide: (call: Admitted, head: AnswerHead, body: Json, findings: readonly Finding[]) => Decision;
@@ -67,7 +56,13 @@ export interface Rooms {
   /** Registers a running call under its task, so that a kill finds it; gives the function that takes it out. */
   readonly running: (call: Admitted) => () => void;
   readonly encodeDenial: (call: Underway, denial: Denial, members: DenialMembers) => Reply;
-  readonly encodeDenialFrame: (call: Underway, denial: Denial, members: DenialMembers) => Uint8Array;
+  /** `lastNumber`: of the last event read of the stream, where the surface numbers them. */
+  readonly encodeDenialFrame: (
+    call: Underway,
+    denial: Denial,
+    members: DenialMembers,
+    lastNumber?: number,
+  ) => Uint8Array;
   /** Headers that every answer to a call carries. */
   readonly headers: (call: Underway, remaining: Spending | undefined, overheadMs: number) => Record<string, string>;
 }
@@ -86,6 +81,7 @@ export class Pipeline {
   readonly #rooms: Rooms;
   readonly #clock: Clock;
   readonly #climb: Climb;
+  readonly #exchanges: Exchange;
   readonly #answerBytesMax: number;
   readonly #faulted: PipelineOptions['faulted'];
 
@@ -93,6 +89,7 @@ export class Pipeline {
     this.#rooms = options.rooms;
     this.#clock = options.clock;
     this.#climb = { clock: options.clock, stageMs: options.stageMs, faulted: options.faulted };
+    this.#exchanges = new Exchange({ ...options, rooms: options.rooms.exchange });
     this.#answerBytesMax = options.answerBytesMax;
     this.#faulted = options.faulted;
   }
@@ -124,61 +121,18 @@ export class Pipeline {
   }
 
   async #exchange(call: Admitted, settlement: Settlement): Promise<Reply> {
-    let denial: Denial = deny('upstream_unavailable', 'No target of the route can be reached.');
-    for (const target of call.targets) {
-      const dead = await this.#alive(call);
-      if (dead !== undefined) return this.#refuse(settlement, dead);
-      const tried = await settlement.outside(() => this.#try(call, target));
-      if (isDenial(tried)) {
-        denial = tried;
-        continue;
-      }
-      settlement.target = target;
-      if ('answer' in tried) {
-        settlement.attempts.push(tried.attempt);
-        return this.#answer(call, tried.answer, settlement);
-      }
-      settlement.attempts.push(tried.failed);
-      denial = tried.denial;
-      // Only what certainly did nothing, or does nothing but read, may be tried elsewhere.
-      const again = !tried.failed.sent || call.resolved.operation.effect === 'read';
-      if (call.abort.signal.aborted || !again) break;
-    }
-    return this.#refuse(settlement, abortDenial(call) ?? denial);
+    if (call.cache.state === 'hit') return this.#kept(call, call.cache.kept, settlement);
+    const answer = await this.#exchanges.run(call, settlement);
+    return isDenial(answer) ? this.#refuse(settlement, answer) : this.#answer(call, answer, settlement);
   }
 
-  async #alive(call: Admitted): Promise<Denial | undefined> {
-    try {
-      const dead = await within(this.#clock, this.#climb.stageMs, this.#rooms.exchange.stillAlive(call));
-      if (dead !== undefined && !isDenial(dead)) throw new Error('the task room gave no denial');
-      return abortDenial(call) ?? dead;
-    } catch (fault) {
-      this.#faulted('task', fault);
-      return deny('store_unavailable', 'Whether the task still lives cannot be told.');
-    }
-  }
-
-  /** One target. A fault here counts as sent: whether the target got anything is then not known. */
-  async #try(call: Admitted, target: Target): Promise<Tried | Denial> {
-    const startMs = this.#clock.monotonicMs();
-    const { guarded, attempt } = this.#rooms.exchange;
-    const limitMs = target.timeoutMs.total + this.#climb.stageMs;
-    try {
-      const tried = await within(
-        this.#clock,
-        limitMs,
-        guarded(call, target, () => attempt(call, target)),
-      );
-      if (isDenial(tried) || isTried(tried)) return tried;
-      throw new Error('the attempt gave neither an answer nor a failure');
-    } catch (fault) {
-      this.#faulted('upstream', fault);
-      const latencyMs = this.#clock.monotonicMs() - startMs;
-      const failed = { target: target.name, status: null, error: 'fault', latencyMs, sent: true };
-      const denial = deny('upstream_error', 'The gate could not complete the call to the target.');
-      call.abort.abort(denial);
-      return { failed, denial };
-    }
+  /** A kept answer goes the way of a new one, but for the target: it is the one attempt that is not sent. */
+  async #kept(call: Admitted, { answer, attempt }: CachedAnswer, settlement: Settlement): Promise<Reply> {
+    const dead = await this.#exchanges.alive(call);
+    if (dead !== undefined) return this.#refuse(settlement, dead);
+    settlement.target = answer.target;
+    settlement.attempts.push(attempt);
+    return this.#answer(call, answer, settlement);
   }
 
   async #answer(call: Admitted, answer: UpstreamAnswer, settlement: Settlement): Promise<Reply> {
@@ -201,12 +155,12 @@ export class Pipeline {
       call.abort.abort(bytes);
       return this.#refuse(settlement, bytes);
     }
-    const answer = call.resolved.payload.readAnswer(upstream.head, bytes);
+    const answer = call.resolved.payload.readAnswer(upstream.head, bytes, upstream.target);
     // An answer that does not pass has cost what it cost, and was never said.
     settlement.heard({ usage: answer.usage, proposals: [], text: '' });
     const denial = await this.#judge(call, answer.head, answer, settlement);
     if (denial !== undefined) return this.#refuse(settlement, denial);
-    settlement.heard({ usage: answer.usage, proposals: answer.proposals, text: answer.text });
+    settlement.heard(answer);
     const { head, body } = answer.encode();
     settlement.status = head.status;
     await settlement.end(null);
@@ -272,7 +226,7 @@ export class Pipeline {
     const denial = await this.#judge(call, upstream.head, null, settlement);
     if (denial !== undefined) return denial;
     try {
-      const stream = call.resolved.payload.readStream(upstream.head, upstream.body);
+      const stream = call.resolved.payload.readStream(upstream.head, upstream.body, upstream.target);
       const inspection = this.#rooms.response.flow(call, settlement.answerDecision as Decision);
       return new Flow(stream, inspection, this.#rooms.count(call));
     } catch (fault) {
@@ -308,12 +262,13 @@ export class Pipeline {
       await settlement.end(denial);
     }
     if (denial === null || denial === flow.cut) yield* flow.held;
-    else yield this.#rooms.encodeDenialFrame(call, denial, membersOf(call, denial));
+    else yield this.#rooms.encodeDenialFrame(call, denial, membersOf(call, denial), flow.stream.lastNumber);
   }
 
   async #refuse(settlement: Settlement, denial: Denial): Promise<Reply> {
     const { call } = settlement;
     settlement.status = denial.status;
+    settlement.waitedMs = call.rates === undefined ? (denial.details.waitedMs ?? 0) : 0;
     await settlement.end(denial);
     const reply = this.#rooms.encodeDenial(call, denial, membersOf(call, denial));
     return { ...reply, headers: { ...reply.headers, ...(await this.#headers(call, settlement)) } };
@@ -338,11 +293,4 @@ export class Pipeline {
     const timer = this.#clock.after(arrival.deadlineMs, () => arrival.abort.abort(late));
     return () => timer.cancel();
   }
-}
-
-function isTried(value: unknown): value is Tried {
-  const tried = value as Partial<{ answer: UpstreamAnswer; attempt: Attempt; failed: Attempt; denial: unknown }> | null;
-  if (typeof tried !== 'object' || tried === null) return false;
-  if (tried.answer !== undefined) return Number.isInteger(tried.answer.head?.status) && tried.attempt !== undefined;
-  return typeof tried.failed?.sent === 'boolean' && isDenial(tried.denial);
 }

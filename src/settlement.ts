@@ -3,7 +3,18 @@
  * turns its pending entry into the outcome, the trail records it. One of them failing never keeps the others from
  * happening; a reservation that could not be settled expires, an intent without outcome shows as `interrupted`.
  */
-import type { Arrival, Attempt, Decision, Finding, Outcome, ProposedCall, Target, Underway, Usage } from './call.ts';
+import type {
+  Arrival,
+  Attempt,
+  Decision,
+  Finding,
+  Outcome,
+  ProposedCall,
+  Target,
+  Told,
+  Underway,
+  Usage,
+} from './call.ts';
 import { newId } from './clock.ts';
 import { type Denial, type DenialMembers, denialMembers, isDenial } from './denial.ts';
 import { type Climb, within } from './stage.ts';
@@ -38,6 +49,10 @@ export interface Heard {
   readonly usage: Usage | null;
   readonly proposals: readonly ProposedCall[];
   readonly text: string;
+  /** Ids that stand for what lies at the provider. */
+  readonly givenIds?: readonly string[];
+  /** The whole answer, where a later request may name it. */
+  readonly told?: Told | undefined;
 }
 
 export class Settlement {
@@ -50,6 +65,8 @@ export class Settlement {
   answerDecision: Decision | null = null;
   /** Whether a stream of this call is being read; then its end is the end of the call. */
   flowing = false;
+  /** How long it waited in line before it was refused. */
+  waitedMs = 0;
   #heard: Heard = { usage: null, proposals: [], text: '' };
   #outsideMs = 0;
   #ended: Promise<void> | undefined;
@@ -65,8 +82,8 @@ export class Settlement {
     this.#onEnd = [onEnd];
   }
 
-  heard(heard: Heard): void {
-    this.#heard = heard;
+  heard({ usage, proposals, text, givenIds, told }: Heard): void {
+    this.#heard = { usage, proposals, text, told, ...(givenIds === undefined ? {} : { givenIds }) };
   }
 
   /** Something to undo when the call ends, however it ends. */
@@ -87,7 +104,8 @@ export class Settlement {
 
   /** What the gate itself has taken so far, in milliseconds. */
   overheadMs(): number {
-    return Math.max(0, this.#climb.clock.monotonicMs() - this.call.startMs - this.#outsideMs);
+    const waitedMs = this.#outsideMs + this.waitedMs + (this.call.rates?.waitedMs ?? 0);
+    return Math.max(0, this.#climb.clock.monotonicMs() - this.call.startMs - waitedMs);
   }
 
   /**
@@ -121,6 +139,8 @@ export class Settlement {
       this.call.resolved?.operation.kind === 'model' && (this.#heard.text !== '' || this.#heard.proposals.length > 0);
     let outcome: Outcome = {
       ...this.#heard,
+      // Who was given a kept answer has used nothing.
+      ...(this.call.cache?.state === 'hit' ? { usage: null } : {}),
       denial,
       status: this.status,
       target: this.target,
@@ -140,8 +160,15 @@ export class Settlement {
     await Promise.all([
       this.#guarded('task', () => this.#settlers.task(this.call, outcome)),
       this.#guarded('audit', () => this.#settlers.audit(this.call, outcome)),
+      this.#guarded('cache', () => this.#keep(outcome)),
     ]);
     this.call.watch?.ended(this.call, outcome);
+  }
+
+  /** An answer that was taken down may be kept, now that it is known how its call has ended. */
+  async #keep(outcome: Outcome): Promise<void> {
+    const { cache } = this.call;
+    if (cache?.state === 'miss') await cache.keeping.settled(outcome);
   }
 
   /** What stands in the records where the budget room cannot say: all that was held, if anything was sent. */

@@ -14,6 +14,8 @@ export interface Stage<Needs extends object, Gives extends object> {
   readonly name: string;
   /** What the agent is told if this stage throws, hangs, or returns what its guards refuse. */
   readonly fault: DenialCode;
+  /** How much longer than other stages it may take, in milliseconds, because it lets calls wait; left out: no longer. */
+  readonly waitMsMax?: number;
   /** One guard for every fact the stage adds. */
   readonly gives: { readonly [Fact in keyof Gives]: Guard };
   /** Adds one fact, or denies. An exception is a fault and ends in `fault`. */
@@ -127,7 +129,8 @@ export async function climb<In extends object, Out extends In>(
       given = stage.admit(call);
       if (given instanceof Promise) {
         const facts = call;
-        given = await within(climb.clock, climb.stageMs, given, (late) => takeBack(stage, facts, late, climb));
+        const limitMs = climb.stageMs + (stage.waitMsMax ?? 0);
+        given = await within(climb.clock, limitMs, given, (late) => takeBack(stage, facts, late, climb));
       } else if (climb.clock.monotonicMs() - fromMs > climb.stageMs) {
         // No timer can stop what never waits, such as an evaluation of a policy; its answer is too late all the same.
         takeBack(stage, call, given, climb);

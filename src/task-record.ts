@@ -95,6 +95,15 @@ export interface AgentRuns {
   readonly failures: Readonly<Record<string, Run>>;
 }
 
+/** An id that a provider gave in an answer to a task: a keyed digest of it, and the target that it is good for. */
+export interface GivenId {
+  readonly digest: string;
+  /** `{route}/{target}`. */
+  readonly target: string;
+  /** What the provider counted for the answer that gave it; absent where it did not. */
+  readonly tokens?: { readonly input: number; readonly output: number };
+}
+
 /** A task that another is part of, with the budget that both draw on. */
 export interface Ancestor {
   readonly id: TaskId;
@@ -102,7 +111,30 @@ export interface Ancestor {
   /** The name of the agent's issuer: equal ids of two issuers are two agents. */
   readonly issuer: string;
   readonly purpose: string;
+  /** As it was when this task last looked: an operator may have raised it since. */
   readonly budget: Spending;
+  /** The same of its end: its counters live at least as long. Absent in records of before it was kept. */
+  readonly expiresAtMs?: number;
+}
+
+/** What becomes of a task whose budget is spent. */
+export type OnSpent = 'kill' | 'pause';
+
+/** The budget of a task is spent: nothing that is worth a call is left of it. */
+export interface Spent {
+  readonly atMs: number;
+  /** What ran out: `tokens`, `costMicroUsd`, `calls` or `seconds`; `wrap_up` after its last turn. */
+  readonly dimension: string;
+  /** As denials show it. */
+  readonly remaining: Readonly<Record<string, number>>;
+}
+
+/** The one last turn that the policy of a task grants it. */
+export interface WrapUp {
+  /** The longest answer it may have. */
+  readonly tokens: number;
+  /** `granted`: it will come; `open`: the next model call that the budget does not cover is it; `done`: it was made. */
+  readonly state: 'granted' | 'open' | 'done';
 }
 
 /** One step of the route that a task keeps to: a call goes if some step of its plan lets it. */
@@ -137,6 +169,11 @@ export interface TaskRecord {
   readonly createdAtMs: number;
   readonly expiresAtMs: number;
   readonly budget: Spending;
+  /** What its policy says is to become of it once that is spent; absent where the config has the word. */
+  readonly onSpent?: OnSpent;
+  /** With it a task that was killed was killed for its budget, and an active one has its last turn before it. */
+  readonly spent?: Spent;
+  readonly wrapUp?: WrapUp;
   readonly taint: readonly string[];
   /** Where decisions on its calls have kept its data: a place fits one pattern of each list. Absent where none has. */
   readonly regions?: readonly (readonly string[])[];
@@ -155,6 +192,8 @@ export interface TaskRecord {
   readonly revokedTokens?: readonly { readonly id: string; readonly expiresAtMs: number }[];
   /** Calls that were pending when they fell off the history: their outcomes still go into the totals, once. */
   readonly pendingBeyond?: readonly CallId[];
+  /** The last ids that providers gave it, the newest at the end. Absent where there are none; parts do not have them. */
+  readonly givenIds?: readonly GivenId[];
 }
 
 /** The task as this call found it, its own entry left out of history and counts. */

@@ -6,6 +6,7 @@
  */
 import { auditPromises } from './promises/audit.ts';
 import { budgetPromises } from './promises/budget.ts';
+import { cachePromises } from './promises/cache.ts';
 import { gatePromises } from './promises/gate.ts';
 import { identityPromises } from './promises/identity.ts';
 import { inspectionPromises } from './promises/inspection.ts';
@@ -25,6 +26,7 @@ export const promises = {
   ...routePromises,
   ...upstreamPromises,
   ...auditPromises,
+  ...cachePromises,
   ...gatePromises,
 };
 

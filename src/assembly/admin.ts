@@ -4,13 +4,14 @@
  */
 import { type AdminHappening, recordAdmin, recordRefusedPerson } from '../audit/deed.ts';
 import { recordRefusedRequest, recordTask } from '../audit/stage.ts';
-import type { Json, TaskRecord } from '../call.ts';
+import type { Json, JsonObject, TaskRecord } from '../call.ts';
 import { type Denial, deny, isDenial } from '../denial.ts';
 import { isKeyPurpose, type KeyPurpose } from '../identity/key-purpose.ts';
 import type { Reply } from '../pipeline.ts';
 import type { Person, ShownToken } from '../principal.ts';
 import { adminAudit } from '../server/admin-audit.ts';
 import { adminAuthzen } from '../server/admin-authzen.ts';
+import { adminBudgets } from '../server/admin-budgets.ts';
 import { adminKeys } from '../server/admin-keys.ts';
 import { type AdminDeed, AdminPlane, type AdminRefusal } from '../server/admin-plane.ts';
 import { adminPlayground } from '../server/admin-playground.ts';
@@ -27,9 +28,11 @@ import { AuthzenRequests } from '../wire/authzen-request.ts';
 import { http } from '../wire/dialects/http.ts';
 import { TaskRequests } from '../wire/task-request.ts';
 import { evaluate } from './authzen.ts';
+import { adminBudgetsOf } from './budgets.ts';
 import type { Editions } from './editions.ts';
 import type { Foundation, Parts } from './parts.ts';
 import { playgroundOf } from './playground.ts';
+import { raiseTask } from './raise.ts';
 import { adminRolloutOf } from './rollout.ts';
 
 /** What the admin plane answers with, besides the foundation. */
@@ -64,8 +67,16 @@ export function adminPlaneOf({ foundation, editions, readiness, hosts }: AdminSu
         stateOf: (record) => stateOf(record, clock.nowMs()),
         document: (record) => editions.current.taskDocument(record),
         kill: (record) => kill(parts(), record),
+        raise: (record, wanted) => raiseTask(parts(), record, wanted),
         requests,
       }),
+      ...adminBudgets(
+        adminBudgetsOf(
+          foundation,
+          parts,
+          async (record) => (await editions.current.taskDocument(record)) as JsonObject,
+        ),
+      ),
       ...adminSuspensions({
         list: () => suspensions.list(),
         suspend: (what, why) => suspensions.suspend(what, why),

@@ -9,6 +9,11 @@ import { AuditTrail } from '../audit/trail.ts';
 import { TargetBreakers } from '../breaker/target.ts';
 import { type TaskBalance, taskBalance } from '../budget/balances.ts';
 import { LateSettlements } from '../budget/late-settlement.ts';
+import { PromptTokens } from '../budget/prompt-tokens.ts';
+import { KeyRests } from '../budget/rates/key-rests.ts';
+import type { Alert, BudgetAlerts } from '../budget/spend/alerts.ts';
+import { SpendMeters } from '../budget/spend/meters.ts';
+import type { KeptAnswers } from '../cache/kept.ts';
 import type { CallKind, Json, TaskRecord } from '../call.ts';
 import type { Clock } from '../clock.ts';
 import type { Loaded } from '../config/load.ts';
@@ -30,11 +35,14 @@ import type { RouteTable } from '../route/table.ts';
 import { openAdminToken } from '../server/admin-token.ts';
 import { publicUrlOf } from '../server/section.ts';
 import { createStore } from '../store/backends/index.ts';
+import type { LocalShareStore } from '../store/local-share.ts';
+import type { Presence } from '../store/presence.ts';
 import type { Store } from '../store/store.ts';
 import { AgentLoops } from '../task/agent-loops.ts';
 import { CarriedTaint } from '../task/carried.ts';
 import type { SealOf } from '../task/checkpoint.ts';
 import { LateEndings } from '../task/late-endings.ts';
+import type { RememberedAnswers } from '../task/remembered/answers.ts';
 import { RunningCalls } from '../task/running.ts';
 import { loopLimitsOf } from '../task/section.ts';
 import type { TaskStages } from '../task/stage.ts';
@@ -43,13 +51,19 @@ import { Tasks } from '../task/tasks.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { allowedHost, Dialer } from '../upstream/dialer.ts';
+import { keptAnswersOf } from './answers.ts';
+import { openAlerts, openAlertWebhook, seenBy, tellOf } from './budgets.ts';
 import { checkpointSealOf } from './checkpoints.ts';
 import { credentialsOriginOf, type OpenCredentials, openCredentials } from './credentials.ts';
 import { issuersOf, openIssuers } from './issuers.ts';
 import { openKeys } from './keys.ts';
 import type { Take } from './lease.ts';
+import { type CallLimits, limitsOriginOf, openLimits } from './limits.ts';
+import { beginLife, chargeInterrupted, type Life, presenceOf } from './lives.ts';
+import { goesOnWithout, localShareOf } from './local-share.ts';
 import { openPolicies } from './policy.ts';
 import { openPolicyReport, type PolicyReport, reportedOf } from './policy-report.ts';
+import { rememberedAnswersOf } from './remembered.ts';
 import { openRollout, type Rollout } from './rollout.ts';
 import { openTelemetry } from './telemetry.ts';
 
@@ -79,7 +93,19 @@ export interface Foundation extends Omit<Materials, 'config' | 'kindOf' | 'taint
   readonly federation: FederationAssertions;
   readonly store: Store;
   readonly settlements: LateSettlements;
+  /** What was spent, for whoever looks back; and who is told that a budget runs out. */
+  readonly meters: SpendMeters;
+  readonly alerts: BudgetAlerts;
+  readonly alerted: Set<(alert: Alert) => void>;
   readonly endings: LateEndings;
+  /** This life of the gateway, and its place among those of the store; null where no other can be on it. */
+  readonly life: Life;
+  readonly presence: Presence | null;
+  /** The store as calls see it, which may go on by itself where the shared one is gone; null where nothing goes on. */
+  readonly callStore: Store;
+  readonly localShare: LocalShareStore | null;
+  /** Which keys of targets rest. */
+  readonly keyRests: KeyRests;
   readonly trail: AuditTrail;
   readonly sampler: Sampler;
   readonly telemetry: Telemetry;
@@ -97,6 +123,10 @@ export interface Foundation extends Omit<Materials, 'config' | 'kindOf' | 'taint
   readonly agentLoops: AgentLoops;
   /** What checkpoints lie under in the store; null where this gateway may keep none. */
   readonly checkpointSeal: SealOf | null;
+  /** Answers of models for equal calls; null where this gateway may keep none. */
+  readonly keptAnswers: KeptAnswers | null;
+  /** Answers that their task's client takes for kept at the provider; null where this gateway may keep none. */
+  readonly rememberedAnswers: RememberedAnswers | null;
   readonly possession: Possession;
   readonly taskTokens: TaskTokens;
   readonly txnTokens: TxnTokens;
@@ -114,7 +144,10 @@ export interface Parts extends Foundation {
   readonly dialer: Dialer;
   readonly credentials: OpenCredentials;
   readonly breakers: TargetBreakers;
+  /** How much may pass in a time, and what may be sent again. */
+  readonly limits: CallLimits;
   readonly inspector: Inspector;
+  readonly promptTokens: PromptTokens;
   /** A value with personal data and secrets taken out, for what is recorded. */
   readonly redact: (value: Json) => Json;
   readonly workloads: WorkloadVerifier;
@@ -135,27 +168,44 @@ export async function openFoundation(materials: Materials, opened: AsyncDisposab
   const adminToken = await openAdminToken(dataDir, clock);
   const telemetry = await openTelemetry({ config, place, clock, log }, opened);
   const onConnectionFault = (fault: unknown) => log('warn', 'the connection to the store failed', { fault });
-  const store = opened.use(createStore(config.store, { clock, onConnectionFault }));
+  const store = opened.use(createStore(config.store, { clock, onConnectionFault, onCommand: telemetry.storeCommand }));
   await store.open();
-  const settlements = opened.use(new LateSettlements({ store, clock, log }));
+  const life = await beginLife(dataDir, gateway.id, clock);
+  const presence = opened.use(presenceOf(config, { store, clock, log, life }, () => ({ trail, settlements })));
+  const localShare = opened.use(localShareOf(config, { store, clock, log }));
+  const callStore = localShare ?? store;
+  const alerted = new Set<(alert: Alert) => void>();
+  const alerts = openAlerts({ store, clock }, alerted);
+  const settlements = opened.use(new LateSettlements({ store: seenBy(alerts, callStore), clock, log }));
+  const meters = opened.use(new SpendMeters({ store, clock, log }));
   const faulted = (where: string, fault: unknown) =>
     log('error', 'a part of the gate is at fault', { where, fault: textOf(fault) });
   const { keys, keyDirectory, federation } = await openKeys(materials, { store, publicUrl, faulted }, opened);
   const signer = keys.auditSigner();
   const trail = opened.use(
-    new AuditTrail({ config: config.audit, dataDir, gateway: place, signer, clock, log, kindOf }),
+    new AuditTrail({
+      ...{ config: config.audit, dataDir, gateway: place, signer, clock, log, kindOf },
+      interrupted: chargeInterrupted(settlements),
+    }),
   );
   await trail.open();
+  await presence?.open();
+  alerted.add(tellOf({ log, telemetry, trail, faulted }));
   const sampler = new Sampler(clock, config.audit.refusals_per_second);
   opened.defer(() => recordRest(trail, sampler));
-  const carried = new CarriedTaint({ store, clock, keepMs: taintKeptMs });
-  const tasks = new Tasks({ store, clock, carried });
+  const carried = new CarriedTaint({ store: callStore, clock, keepMs: taintKeptMs });
+  const tasks = new Tasks({ store: callStore, clock, carried });
   const endings = opened.use(new LateEndings({ tasks, clock, log }));
-  const suspensions = opened.use(new Suspensions({ store, clock, faulted }));
+  const suspensions = opened.use(new Suspensions({ store: callStore, clock, faulted }));
   await suspensions.open();
   const lostMs = config.limits.store_lost_ms;
-  const running = opened.use(new RunningCalls({ store, tasks, suspensions, clock, lostMs }));
+  // It asks the shared store itself: whoever goes on without it must not take that for an answer.
+  const asked = new Tasks({ store, clock });
+  const running = opened.use(new RunningCalls({ store, tasks: asked, suspensions, clock, lostMs }));
   await running.open();
+  const keyRests = opened.use(new KeyRests({ store, clock }));
+  await keyRests.open();
+  const checkpointSeal = checkpointSealOf(config, clock);
   const possession = new Possession({ store, clock, publicUrl });
   const policyChanged = new Set<() => void>();
   const ground = { store, clock, log, faulted, place, trail, telemetry, policyChanged };
@@ -163,13 +213,17 @@ export async function openFoundation(materials: Materials, opened: AsyncDisposab
   return {
     ...{ env, clock, log, publicUrl, place, faulted, adminToken, keys, keyDirectory, store, trail, sampler, running },
     ...{ telemetry, settlements, endings, suspensions, tasks, carried, rollout, policies, policyChanged },
-    agentLoops: new AgentLoops({ store, clock }),
-    checkpointSeal: checkpointSealOf(config, clock),
+    ...{ meters, alerts, alerted },
+    agentLoops: new AgentLoops({ store: callStore, clock }),
+    checkpointSeal,
+    rememberedAnswers: rememberedAnswersOf(checkpointSeal, { store, clock, log }),
+    keptAnswers: keptAnswersOf(config, { store, clock, faulted }),
     issuerKeys: new Map(),
+    ...{ life, presence, localShare, callStore, keyRests },
     ...{ possession, federation },
     taskTokens: new TaskTokens({ keys: keyDirectory, possession, publicUrl, clock }),
     txnTokens: new TxnTokens({ keys, trustDomain: gateway.trust_domain, publicUrl, gateway: place, clock }),
-    balanceOf: (record) => taskBalance(store, record, clock.nowMs()),
+    balanceOf: (record) => taskBalance(callStore, record, clock.nowMs()),
   };
 }
 
@@ -208,6 +262,7 @@ export async function openParts(foundation: Foundation, source: EditionSource, t
     openCredentials(from, foundation),
   );
   const breakers = await take('breakers', config.breaker, () => new TargetBreakers({ config: config.breaker, clock }));
+  const limits = await take('limits', limitsOriginOf(config), (from) => openLimits(from, foundation));
   const inspector = new Inspector(config.inspection);
   const redact = (value: Json) => inspector.redactedCopy(value);
   const policyReport = await take(
@@ -215,14 +270,22 @@ export async function openParts(foundation: Foundation, source: EditionSource, t
     [config.policy.decision_logs, config.policy.status, config.inspection],
     () => openPolicyReport({ ...foundation, config: config.policy, redact, ...reportedOf(foundation.policies) }),
   );
+  const targets = table.routes().flatMap((route) => route.targets);
+  const promptTokens = await take(
+    'prompt_tokens',
+    targets.map(({ tokenizer }) => tokenizer?.encoding ?? null),
+    () => PromptTokens.open(targets, clock),
+  );
+  await take('alert_webhook', config.budget.alerts.webhook ?? null, (from) => openAlertWebhook(from, foundation));
   const { agentLoops } = foundation;
   const loop = loopLimitsOf(config.task);
   return {
     ...foundation,
     ...{ config, table, policy, dialer, credentials, breakers, inspector, policyReport, workloads, subjects, people },
-    redact,
+    ...{ redact, promptTokens, limits },
     stages: {
       ...{ tasks, suspensions, endings, carried, agentLoops, balanceOf, clock, loop },
+      goesOnWithout: (operation) => goesOnWithout(foundation.localShare, operation),
       historyMax: config.limits.history,
     },
   };

@@ -158,7 +158,8 @@ function withoutPersonalData(input: JsonObject, redact: (value: Json) => Json): 
   return kept.response === undefined ? kept : { ...kept, response: redact(kept.response) };
 }
 
-function postBy(dialer: Dialer): Post {
+/** The way of a report out of the gate. */
+export function postBy(dialer: Dialer): Post {
   return async ({ url, headers, body, signal, timeoutMs }) => {
     const answer = await dialer.send({
       ...{ url, headers, body, signal, method: 'POST' },

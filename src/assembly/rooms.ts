@@ -6,6 +6,7 @@ import { intentStage, proposalStage, recordOutcome } from '../audit/stage.ts';
 import { attemptGuarded } from '../breaker/attempt.ts';
 import { breakerStage } from '../breaker/stage.ts';
 import { RunningCount } from '../budget/count.ts';
+import { rateStage } from '../budget/rates/stage.ts';
 import { deliveryOf, settleBudget } from '../budget/settle.ts';
 import { type BudgetStageParts, budgetStage } from '../budget/stage.ts';
 import type {
@@ -17,7 +18,10 @@ import type {
   Finding,
   OperationFact,
   ProposedFact,
+  RecalledFact,
+  Spending,
   TaskFact,
+  Underway,
 } from '../call.ts';
 import { type Denial, deny, isDenial } from '../denial.ts';
 import { issuerBinding } from '../identity/binding.ts';
@@ -30,11 +34,13 @@ import { obeyStage, scanStage } from '../inspection/stage.ts';
 import { StreamInspection, unmetOnStream } from '../inspection/stream.ts';
 import type { Rooms } from '../pipeline.ts';
 import { type DecideDeps, decideAnswer, decideStage, denyAnswer, enforceStage } from '../policy/stage.ts';
-import { permittedTargets } from '../route/residency.ts';
+import { reachableTargets } from '../route/fitting.ts';
 import { routeStage } from '../route/stage.ts';
 import type { RouteTable } from '../route/table.ts';
 import { encoders } from '../server/encode.ts';
 import { Ladder } from '../stage.ts';
+import type { Amounts } from '../store/store.ts';
+import { recallStage, rememberAnswer } from '../task/remembered/stage.ts';
 import {
   enterStage,
   settleTask,
@@ -47,20 +53,30 @@ import {
 import { denialOfFault, Upstream } from '../upstream/send.ts';
 import { dialects } from '../wire/dialects/index.ts';
 import { operationStage } from '../wire/stage.ts';
+import { cacheRung, recorded, uncounted } from './answers.ts';
+import { countingOf, withSplits } from './budgets.ts';
 import { documentsOf } from './documents.ts';
+import { courseOf, pausesMsMax, settleLimits } from './limits.ts';
+import { denyWithoutStore } from './local-share.ts';
 import type { Parts } from './parts.ts';
+import { recallOf } from './remembered.ts';
+import { endAfterLastTurn, limitTime, spentOf, wrapUpAfterCut } from './spent.ts';
 
 /** A call may try so many targets, one after the other, before its reservation could be given back under it. */
 const targetsTriedMax = 4;
 
 /** A call that may go, as far as can be told before its intent is written down. */
-export type Judged = Omit<Admitted, 'intent'> & ProposedFact;
+export type Judged = Omit<Admitted, 'intent' | 'rates'> & ProposedFact & RecalledFact;
 
 /** What judging works on: the gate's own tokens and store, or, for a trial, some on which nothing is left behind. */
 export interface Footing {
   readonly tokens: Parameters<typeof identityStage>[0];
   readonly stages: TaskStages;
   readonly budgets: BudgetStageParts['store'];
+  /** What calls that are made are counted on for whoever looks back, and who is told where budgets stand. */
+  readonly counting?: Pick<BudgetStageParts, 'meter' | 'watch'>;
+  /** What becomes of a task whose budget is spent. */
+  readonly spent: BudgetStageParts['spent'];
   /** Whether what is decided is compared with a candidate that is being rolled out. */
   readonly compare: boolean;
   /** Told of the decisions about calls that are made. */
@@ -70,15 +86,16 @@ export interface Footing {
 /** Everything that is judged of a call before it is written down, in its order. A trial climbs these very rungs. */
 export function judgementOf(
   parts: Parts,
-  { tokens, stages, budgets, compare, decided }: Footing,
+  { tokens, stages, budgets, counting, spent, compare, decided }: Footing,
 ): Ladder<Arrival, Judged> {
-  const { config, clock, table, policy, inspector, breakers } = parts;
+  const { config, clock, table, policy, inspector, breakers, promptTokens } = parts;
   const { failures_in_a_row: failuresInARow, cool_down_seconds: coolDownSeconds } = config.task.loop;
   return Ladder.from<Arrival>()
     .rung(identityStage(tokens))
     .rung(taskStage(stages))
     .rung(operationStage(() => table))
     .rung(reachStage((call) => bindingsRequired(parts, call)))
+    .rung(recallStage(recallOf(parts)))
     .rung(proposalStage())
     .rung(enterStage(stages))
     .rung(scanStage(inspector))
@@ -86,13 +103,17 @@ export function judgementOf(
     .rung(enforceStage())
     .rung(taintStage(stages))
     .rung(obeyStage(inspector))
+    .rung(cacheRung(parts))
     .rung(
       budgetStage({
         store: budgets,
+        ...counting,
+        spent,
         clock,
         config: config.budget,
-        reservationTtlMs: reservationTtlMs(table),
-        targetsOf: (route, obligations) => permittedTargets(table.route(route)?.targets ?? [], obligations),
+        promptTokensOf: (ask, target) => promptTokens.of(ask, target),
+        reservationTtlMs: reservationTtlMs(table, config),
+        targetsOf: (call) => reachableTargets(table.route(call.resolved.operation.route)?.targets ?? [], call),
       }),
     )
     .rung(routeStage({ table, clock }))
@@ -100,18 +121,30 @@ export function judgementOf(
 }
 
 function admissionOf(parts: Parts): Rooms['admission'] {
-  const { config, store, settlements, trail, redact } = parts;
+  const { config, callStore, localShare, settlements, trail, redact } = parts;
   const budgets: Footing['budgets'] = {
-    reserve: (...reservation) => store.reserve(...reservation),
+    reserve: (id, scopes, amounts, ttlMs) => callStore.reserve(id, scopes, amounts, ttlMs, parts.life.holder),
     settle: (id, actual) => settlements.settle(id, actual),
   };
   return judgementOf(parts, {
     tokens: parts.taskTokens,
     stages: parts.stages,
     budgets,
+    counting: countingOf(parts),
+    spent: spentOf(parts),
     compare: true,
     decided: toReport(parts),
-  }).rung(intentStage(trail, { durability: config.audit.durability, redact }));
+  })
+    .rung(
+      rateStage({
+        limits: parts.limits.rates,
+        running: ({ task, resolved, caller, abort }) =>
+          parts.running.enter(task.record, resolved.operation.route, caller.tokenId, abort),
+      }),
+    )
+    .rung(
+      intentStage(trail, { durability: config.audit.durability, redact, isLocal: () => localShare?.active === true }),
+    );
 }
 
 /** Hands decisions about calls to the decision log; undefined where there is none. */
@@ -125,7 +158,7 @@ function toReport({ policyReport, clock }: Parts): DecideDeps['decided'] {
 
 /** The rooms as the pipeline calls them. */
 export function roomsOf(parts: Parts): Rooms {
-  const { clock, policy, inspector, stages, breakers, trail, redact, sampler } = parts;
+  const { clock, policy, inspector, stages, breakers, settlements, trail, redact, sampler } = parts;
   const deciding: DecideDeps = { gateway: parts.place, clock, decided: toReport(parts) };
   const windowChars = parts.config.inspection.stream_window_chars;
   const upstream = new Upstream({
@@ -140,9 +173,14 @@ export function roomsOf(parts: Parts): Rooms {
   return {
     admission: admissionOf(parts),
     exchange: {
-      stillAlive: (call) => stillAlive(stages, call),
+      course: (call) => courseOf(parts, call),
+      stillAlive: async (call) =>
+        denyWithoutStore(parts.localShare, call.resolved.operation) ?? stillAlive(stages, call),
       guarded: (call, target, attempt) => attemptGuarded(breakers, target, call.abort.signal, attempt),
-      attempt: (call, target) => upstream.attempt(call, target),
+      attempt: async (call, target) => {
+        const tried = await upstream.attempt(call, target);
+        return 'answer' in tried ? { ...tried, answer: recorded(call, tried.answer) } : tried;
+      },
       brokeOff: (target, fault) => {
         breakers.failed(target);
         return denialOfFault(fault, target);
@@ -164,19 +202,44 @@ export function roomsOf(parts: Parts): Rooms {
         return new StreamInspection({ inspector, obligations, digestKey, windowChars });
       },
     },
-    count: ({ reservation, resolved }) => new RunningCount(reservation, resolved.payload.model),
+    count: (call) => {
+      const { cache, reservation, resolved } = call;
+      if (cache.state === 'hit') return uncounted();
+      return new RunningCount(reservation, resolved.payload.model, wrapUpAfterCut(call));
+    },
     settlement: {
-      budget: (call, outcome) =>
-        settleBudget(parts.settlements, call, outcome.usage, outcome.target, deliveryOf(outcome)),
-      task: (call, outcome) => settleTask(stages, call, outcome),
+      budget: (call, outcome) => {
+        const { usage, target } = outcome;
+        void settleLimits(parts, call, outcome);
+        const settle = (id: string, actual: Amounts) => settlements.settle(id, withSplits(actual, call, outcome));
+        return settleBudget({ settle }, call, usage, target, deliveryOf(outcome), clock.monotonicMs());
+      },
+      task: async (call, outcome) => {
+        await Promise.all([settleTask(stages, call, outcome), rememberAnswer(recallOf(parts), call, outcome)]);
+        await endAfterLastTurn(parts, call, outcome);
+      },
       audit: (call, outcome) =>
         recordOutcome(trail, call, outcome, { redact, sampler, payloadBytes: parts.config.audit.payload_bytes }),
     },
-    remaining: async ({ task }) => (task === undefined ? undefined : (await parts.balanceOf(task.record)).remaining),
-    running: ({ task, resolved, caller, abort }) =>
-      parts.running.enter(task.record, resolved.operation.route, caller.tokenId, abort),
+    remaining: (call) => remainingOf(parts, call),
+    running: (call) => {
+      const { task, resolved, caller, abort } = call;
+      const leave = parts.running.enter(task.record, resolved.operation.route, caller.tokenId, abort);
+      const unlimit = limitTime(parts, call);
+      return () => {
+        leave();
+        unlimit();
+      };
+    },
     ...encoders(dialects, documentsOf(parts).challenge),
   };
+}
+
+/** What is left of the task's budget, also where the task itself is why the call was refused. */
+async function remainingOf({ tasks, balanceOf }: Parts, { task, caller }: Underway): Promise<Spending | undefined> {
+  if (caller === undefined) return undefined;
+  const record = task?.record ?? (await tasks.load(caller.tenant, caller.taskId));
+  return record === undefined || record.agent.id !== caller.agentId ? undefined : (await balanceOf(record)).remaining;
 }
 
 /** What the agent's issuer, the route, the operation and its effect ask for: all of it counts. */
@@ -189,9 +252,10 @@ function bindingsRequired(
 }
 
 /** Longer than any call may run, or its reservation would be given back while it still spends. */
-function reservationTtlMs(table: RouteTable): number {
+function reservationTtlMs(table: RouteTable, config: Parts['config']): number {
   const totals = table.routes().flatMap(({ targets }) => targets.map(({ timeoutMs }) => timeoutMs.total));
-  return Math.max(0, ...totals) * targetsTriedMax + 60_000;
+  const tries = Math.max(targetsTriedMax, config.retry.attempts);
+  return Math.max(0, ...totals) * tries + pausesMsMax(config) + 60_000;
 }
 
 function txnTokenRequest(call: Admitted, digest: string): TxnTokenRequest {

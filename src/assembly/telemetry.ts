@@ -11,6 +11,7 @@ import type { Log } from '../telemetry/log.ts';
 import type { Post } from '../telemetry/otlp.ts';
 import { Telemetry } from '../telemetry/telemetry.ts';
 import { allowedHost, Dialer } from '../upstream/dialer.ts';
+import { limitReadingsOf } from './limits.ts';
 import type { Parts } from './parts.ts';
 import { readingsOf } from './policy-report.ts';
 import { stageOf } from './rollout.ts';
@@ -63,8 +64,32 @@ export function gaugesOf(trail: AuditTrail, current: () => Parts): Gauges {
         );
     },
     auditQueueEvents: () => trail.waiting,
+    limits: limitReadingsOf(current),
+    store: storeReadingsOf(current),
     policy: () => current().policy.active,
     policyReports: () => readingsOf(current().policyReport.counts()),
+    budgetUsed: () =>
+      current()
+        .alerts.ratios()
+        .map(({ level, name, per, dimension, ratio }) => [[level, name, per, dimensionOf(dimension)], ratio]),
     rollout: () => stageOf(current().policy, current().rollout),
   };
+}
+
+function storeReadingsOf(current: () => Parts): Gauges['store'] {
+  return {
+    waiting: () => {
+      const { settlements, endings, localShare } = current();
+      return { settlements: settlements.waiting, endings: endings.waiting, unpaid: localShare?.unpaid ?? 0 };
+    },
+    forfeits: () => current().presence?.forfeits ?? 0,
+    // On memory it is alone.
+    alive: () => current().presence?.alive ?? 1,
+    isLocal: () => current().localShare?.active === true,
+  };
+}
+
+/** As documents call it. */
+function dimensionOf(dimension: string): string {
+  return dimension === 'costMicroUsd' ? 'cost_usd' : dimension;
 }

@@ -10,6 +10,7 @@ import type { TaskStages } from '../task/stage.ts';
 import { Tasks } from '../task/tasks.ts';
 import type { Parts } from './parts.ts';
 import { judgementOf } from './rooms.ts';
+import { spentOnTrial } from './spent.ts';
 
 /** The stages of the task room over a trial: what they write, only they see. */
 export function trialStages(
@@ -35,10 +36,12 @@ export async function judgeOnTrial(parts: Parts, arrival: Arrival, caller: Calle
     tokens: { verify: async () => caller },
     stages: trialStages(parts, store),
     budgets: store,
+    spent: spentOnTrial,
     compare: false,
   });
   const { call, denial } = await climb(ladder, arrival, { clock, stageMs: config.limits.stage_ms, faulted });
-  const { asked } = store;
+  // What would be answered with a kept answer would cost nothing.
+  const asked = call.cache?.state === 'hit' ? { tokens: 0, costMicroUsd: 0 } : store.asked;
   const estimate = asked === null ? null : { tokens: asked.tokens ?? 0, costMicroUsd: asked.costMicroUsd ?? 0 };
   return { call, denial, estimate };
 }

@@ -53,6 +53,8 @@ export interface EventAttempt {
   readonly error: string | null;
   readonly latency_ms: number;
   readonly sent: boolean;
+  /** Name of the credential it was made with; left out where there was none. */
+  readonly credential?: string;
 }
 
 export interface EventFinding {
@@ -70,6 +72,8 @@ export interface EventUsage {
   readonly cache_write_tokens?: number;
   readonly cache_write_1h_tokens?: number;
   readonly reasoning_tokens?: number;
+  /** Ways of being served that were charged apart from the list, such as `priority`. */
+  readonly services?: readonly string[];
 }
 
 /** One row of the trail. `hash` is over the JCS form of all other members; see chain.ts. */

@@ -21,6 +21,7 @@ import type { Denial } from '../denial.ts';
 import { canonical } from '../wire/canonical.ts';
 import { usdFromMicroUsd } from '../wire/money.ts';
 import { isPlainName } from '../wire/segments.ts';
+import { moreReasons, storeLocal } from './added-reasons.ts';
 import {
   blankEvent,
   type EventDecision,
@@ -58,17 +59,19 @@ function targetOf(target: Target): EventTarget {
 }
 
 /** Kinds of tokens that few calls have stand in the event only where there are some. */
-function usageOf(usage: Usage): EventUsage {
+function usageOf(usage: Usage, asked: readonly string[] = []): EventUsage {
   const rare = {
     cache_write_tokens: usage.cacheWriteTokens ?? 0,
     cache_write_1h_tokens: usage.cacheWriteHourTokens ?? 0,
     reasoning_tokens: usage.reasoningTokens ?? 0,
   };
+  const services = usage.services ?? asked;
   return {
     input_tokens: usage.inputTokens,
     output_tokens: usage.outputTokens,
     cached_input_tokens: usage.cachedInputTokens,
     ...Object.fromEntries(Object.entries(rare).filter(([, tokens]) => tokens > 0)),
+    ...(services.length === 0 ? {} : { services }),
   };
 }
 
@@ -132,12 +135,13 @@ function ofCall(type: NewEvent['type'], call: Underway): NewEvent {
 }
 
 /** What is about to be sent, and why it may. Made before any side effect; the first ranked target stands in it. */
-export function intentEvent(call: Omit<Admitted, 'intent'> & ProposedFact): NewEvent {
+export function intentEvent(call: Omit<Admitted, 'intent'> & ProposedFact, isLocal = false): NewEvent {
   const { unhandled } = call.obeyed;
   const more: EventReason[] =
     unhandled.length === 0
-      ? []
+      ? moreReasons(call)
       : [
+          ...moreReasons(call),
           {
             code: 'findings_unhandled',
             message: 'Findings that no obligation spoke of were sent.',
@@ -146,9 +150,9 @@ export function intentEvent(call: Omit<Admitted, 'intent'> & ProposedFact): NewE
         ];
   return {
     ...ofCall('intent', call),
-    decision: decisionOf(call.decision, more),
+    decision: decisionOf(call.decision, isLocal ? [...more, storeLocal] : more),
     findings: findingsOf(call.inspection.findings),
-    target: targetOf(call.targets[0] as Target),
+    target: targetOf(call.cache.state === 'hit' ? call.cache.kept.answer.target : (call.targets[0] as Target)),
     proposed: call.proposed.canonical,
     sent: canonical(call.resolved.payload.document()),
   };
@@ -163,8 +167,9 @@ function refusing(onCall: Decision | undefined, onAnswer: Decision | null): Deci
 export function outcomeEvent(call: Underway, outcome: Outcome): NewEvent {
   const { denial, usage, target } = outcome;
   let decision: EventDecision | null = null;
-  if (denial !== null) decision = refusalOf(denial, refusing(call.decision, outcome.answerDecision));
-  else if (call.decision !== undefined) decision = decisionOf(call.decision);
+  const more = moreReasons(call);
+  if (denial !== null) decision = refusalOf(denial, refusing(call.decision, outcome.answerDecision), more);
+  else if (call.decision !== undefined) decision = decisionOf(call.decision, more);
   const base = ofCall('outcome', call);
   return {
     ...base,
@@ -177,9 +182,10 @@ export function outcomeEvent(call: Underway, outcome: Outcome): NewEvent {
       error: attempt.error,
       latency_ms: milliseconds(attempt.latencyMs),
       sent: attempt.sent,
+      ...(attempt.credential === undefined ? {} : { credential: attempt.credential }),
     })),
     status: outcome.status,
-    usage: usage === null ? null : usageOf(usage),
+    usage: usage === null ? null : usageOf(usage, call.resolved?.payload.model?.services),
     cost_usd: usdFromMicroUsd(outcome.costMicroUsd),
     price_version: target?.price.version ?? null,
     latency_ms: milliseconds(outcome.latencyMs),

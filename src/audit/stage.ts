@@ -1,7 +1,7 @@
 /**
  * The audit stages of the ladder and what settlement records. What a reader would get wrong: the commitment to what
- * was proposed needs the payload as it came, so `proposalStage` stands right behind the stage that adds the operation,
- * long before `intentStage`, which commits to what the obligations left of it.
+ * was proposed needs the payload as it came, so `proposalStage` stands right behind the stages that add the operation
+ * and put what is remembered in the place of its ids, long before `intentStage`, which commits to what the obligations left of it.
  */
 import type {
   Admitted,
@@ -12,6 +12,7 @@ import type {
   OperationFact,
   Outcome,
   ProposedFact,
+  RecalledFact,
   Subject,
   TaskRecord,
   Trace,
@@ -49,8 +50,8 @@ const payloadBytesDefault = 65_536;
 
 const isText = (value: unknown): boolean => typeof value === 'string' && value !== '';
 
-/** Keeps the payload as the agent sent it: for the commitment to it, and for what was decided on it. Faults end in `audit_unavailable`. */
-export function proposalStage(): Stage<Arrival & OperationFact, ProposedFact> {
+/** Keeps the payload as the agent sent it, with what its ids stand for: for the commitment to it, and for what was decided on it. Faults end in `audit_unavailable`. */
+export function proposalStage(): Stage<Arrival & OperationFact & RecalledFact, ProposedFact> {
   return {
     name: 'audit',
     fault: 'audit_unavailable',
@@ -65,6 +66,8 @@ export interface IntentSettings {
   readonly durability: AuditConfig['durability'];
   /** Takes personal data and secrets out of a payload before it is kept. */
   readonly redact: (value: Json) => Json;
+  /** Whether calls go on without the shared state now, by what this gateway has last seen of it. */
+  readonly isLocal?: () => boolean;
 }
 
 /** Calls that change something, cost, or carry data out are written down before they go, whatever the config says. */
@@ -80,9 +83,12 @@ function mustBeDurable(call: OperationFact, durability: AuditConfig['durability'
 export function intentStage(trail: Recorder, settings: IntentSettings): Stage<Intended, IntentFact> {
   const record = async (call: Intended) => {
     const { redact, durability } = settings;
-    return trail.append(intentEvent(call), {
+    const { id, tokens, costMicroUsd, time } = call.reservation;
+    const seconds = time === undefined ? {} : { seconds: time.seconds };
+    return trail.append(intentEvent(call, settings.isLocal?.() === true), {
       durable: mustBeDurable(call, durability),
       payloads: keptCall(call, redact),
+      reserved: { id, tokens, costMicroUsd, ...seconds },
     });
   };
   return {

@@ -6,13 +6,14 @@
 import type { CallKind, Json } from '../call.ts';
 import { type Clock, type EventId, newId, type TaskId } from '../clock.ts';
 import type { Log } from '../telemetry/log.ts';
+import { usdFromMicroUsd } from '../wire/money.ts';
 import type { Checkpoint, CheckpointSigner } from './checkpoint.ts';
 import { type AuditEvent, blankEvent, type NewEvent, type UnchainedEvent } from './event.ts';
 import { exportCsv, exportNdjson, readPages } from './export.ts';
 import { AuditUnavailable, GroupCommit } from './group-commit.ts';
 import type { AuditConfig } from './section.ts';
 import { sinks } from './sinks/index.ts';
-import type { EventFilter, PayloadQuery, RecordedPayload, Sink } from './sinks/sink.ts';
+import type { EventFilter, OpenIntent, PayloadQuery, RecordedPayload, Reserved, Sink } from './sinks/sink.ts';
 import { buildStory, type Story, storyEventsMax } from './story.ts';
 import { nonceBytes, type Payload, type PayloadKind, taskKeyBytes } from './task-key.ts';
 
@@ -38,6 +39,11 @@ export interface AuditTrailSettings {
   readonly log: Log;
   /** The kind of an operation; tells in a story a model call from an action. */
   readonly kindOf?: (operation: string) => CallKind | undefined;
+  /**
+   * Charges what was reserved for a call that a crash interrupted, and gives what the call costs in micro-dollars: that, or
+   * less where the crash came after it was settled. Left out, it costs what was reserved.
+   */
+  readonly interrupted?: (reserved: Reserved) => Promise<number>;
   /** Stands in for the sink the config names. */
   readonly sink?: Sink;
 }
@@ -47,6 +53,8 @@ export interface AppendOptions {
   readonly durable: boolean;
   /** Redacted already. Kept under the task's key, cut at `payload_bytes`; an event without a task keeps none. */
   readonly payloads?: readonly { readonly kind: PayloadKind; readonly value: Json }[];
+  /** Of an intent: what its call costs if it has no outcome after a crash. */
+  readonly reserved?: Reserved;
 }
 
 export interface PageOptions {
@@ -126,11 +134,17 @@ export class AuditTrail implements AsyncDisposable {
     this.#open = true;
     for (let first = 0; first < openIntents.length; first += interruptedAtOnce) {
       const some = openIntents.slice(first, first + interruptedAtOnce);
-      await Promise.all(some.map(({ event }) => this.#append(interruptedEvent(event), { durable: true }, true)));
+      await Promise.all(some.map((intent) => this.#interrupt(intent)));
     }
     if (openIntents.length > 0) {
       this.#settings.log('warn', 'calls were interrupted by the last stop', { calls: openIntents.length });
     }
+  }
+
+  async #interrupt({ event, reserved }: OpenIntent): Promise<void> {
+    const { interrupted } = this.#settings;
+    const cost = reserved === undefined ? null : ((await interrupted?.(reserved)) ?? reserved.costMicroUsd);
+    await this.#append(interruptedEvent(event, cost), { durable: true }, true);
   }
 
   /** Whether a call could be recorded now; what `/readyz` asks. */
@@ -169,7 +183,7 @@ export class AuditTrail implements AsyncDisposable {
     }));
     const freshTaskKey = event.task === null ? null : new Uint8Array(clock.randomBytes(taskKeyBytes));
     await this.#queue.push(
-      { event: whole, proposed, sent, payloads, freshTaskKey },
+      { event: whole, proposed, sent, payloads, freshTaskKey, ...reservedOf(options) },
       { durable: options.durable, reserve },
     );
     return { eventId };
@@ -269,13 +283,18 @@ export class AuditTrail implements AsyncDisposable {
   }
 }
 
-/** What stands for the outcome of a call that nobody can know the end of. */
-export function interruptedEvent(intent: AuditEvent): NewEvent {
+function reservedOf({ reserved }: AppendOptions): Pick<AppendOptions, 'reserved'> {
+  return reserved === undefined ? {} : { reserved };
+}
+
+/** What stands for the outcome of a call that nobody can know the end of; null for a cost that nobody knows. */
+export function interruptedEvent(intent: AuditEvent, costMicroUsd: number | null): NewEvent {
   const { tenant, agent, issuer, subject, task, call, thought, match, trace_id, span_id } = intent;
   const { decision, operation, effect, target } = intent;
   return {
     ...blankEvent('interrupted'),
     ...{ tenant, agent, issuer, subject, task, call, thought, match, trace_id, span_id },
     ...{ decision, operation, effect, target },
+    cost_usd: costMicroUsd === null ? null : usdFromMicroUsd(costMicroUsd),
   };
 }

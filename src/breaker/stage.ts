@@ -2,7 +2,7 @@
  * Keeps calls from destinations that fail: first what this task has seen of the route, so that an agent cannot knock
  * for ever on one dead page, then the targets that are ill for everybody. What remains keeps its rank.
  */
-import type { Arrival, ClosedFact, EntryFact, OperationFact, Target, TargetsFact } from '../call.ts';
+import type { Arrival, CacheFact, ClosedFact, EntryFact, OperationFact, Target, TargetsFact } from '../call.ts';
 import type { Clock } from '../clock.ts';
 import { deny } from '../denial.ts';
 import type { Stage } from '../stage.ts';
@@ -20,13 +20,15 @@ export interface BreakerStageParts {
 /** The rung that narrows the targets. Denies `circuit_open` with the time to wait. */
 export function breakerStage(
   parts: BreakerStageParts,
-): Stage<Arrival & EntryFact & OperationFact & TargetsFact, TargetsFact & ClosedFact> {
+): Stage<Arrival & EntryFact & OperationFact & CacheFact & TargetsFact, TargetsFact & ClosedFact> {
   const { breakers, clock, failuresInARow, coolDownMs } = parts;
   return {
     name: 'breaker',
     fault: 'circuit_open',
     gives: { targets: (value) => Array.isArray(value) && value.length > 0, closed: (value) => value === true },
-    admit: ({ entry, resolved, targets }) => {
+    admit: ({ entry, resolved, targets, cache }) => {
+      // A kept answer asks nothing of a target.
+      if (cache.state === 'hit') return { targets, closed: true };
       const { route } = resolved.operation;
       const { failuresByRoute } = entry.task.record;
       const run = Object.hasOwn(failuresByRoute, route) ? failuresByRoute[route] : undefined;

@@ -28,12 +28,23 @@ export class RunningCount {
   #usage: Usage | null = null;
   /** Whether text came after the usage that is known: then it speaks of less than there is. */
   #outdated = false;
+  /** Whether the usage came by itself behind text, as the count of a whole answer does; others go on while it is written. */
+  #summed = false;
+  /** The target ended the answer with an error, in the middle of what it wrote. */
+  #brokeOff = false;
+  /** The answer tokens of the turn that its task has once this answer is cut; undefined where it has none. */
+  readonly wrapUpTokens: number | undefined;
 
-  constructor(reservation: Pick<ReservationFact['reservation'], 'tokens'>, ask: ModelAsk | null) {
+  constructor(
+    reservation: Pick<ReservationFact['reservation'], 'tokens' | 'answerTokens'>,
+    ask: ModelAsk | null,
+    wrapUpTokens?: number,
+  ) {
+    this.wrapUpTokens = wrapUpTokens;
     this.#reservedTokens = reservation.tokens;
-    this.#promptTokensMax = ask?.promptTokensMax ?? 0;
+    this.#promptTokensMax = Math.max(0, reservation.tokens - reservation.answerTokens);
     // Only models write tokens; everything else is paid by the call.
-    this.#limit = ask === null ? Number.POSITIVE_INFINITY : Math.max(0, reservation.tokens - ask.promptTokensMax);
+    this.#limit = ask === null ? Number.POSITIVE_INFINITY : reservation.answerTokens;
   }
 
   /** Counts `frame`; true where its text is more than what was reserved. Without text, nothing is ever too much. */
@@ -43,7 +54,10 @@ export class RunningCount {
     for (const event of frame.events) {
       if (event.type === 'usage') usage = event.usage;
       else if (event.type !== 'end') text += event.text;
+      else if (event.reason === 'error') this.#brokeOff = true;
     }
+    // What the error says is no text of the model.
+    if (this.#brokeOff) text = '';
     if (text !== '') {
       this.#chunks++;
       this.#chars += text.length;
@@ -54,6 +68,7 @@ export class RunningCount {
     if (usage !== null) {
       this.#usage = usage;
       this.#outdated = false;
+      this.#summed = text === '' && this.#chunks > 0;
     }
     return text !== '' && this.#tokens > this.#limit;
   }
@@ -76,11 +91,13 @@ export class RunningCount {
 
   /**
    * What to settle: the provider's count where it is the last word on this answer, or more than was reserved; null,
-   * and so the whole reservation, where the answer was left before its end.
+   * and so the whole reservation, where the answer was left before its end, or ended in an error. A count at the
+   * beginning, or one that goes on with the text, says nothing of what is written until the target notices.
    */
   settled(complete: boolean): Usage | null {
     const usage = this.#usage;
-    if (usage === null || complete || !this.#outdated) return usage;
+    if (usage === null || (complete && !this.#brokeOff)) return usage;
+    if (!this.#outdated && (this.#brokeOff || this.#summed)) return usage;
     return usage.inputTokens + usage.outputTokens > this.#reservedTokens ? usage : null;
   }
 }

@@ -5,11 +5,11 @@
  */
 import type { Clock } from '../clock.ts';
 import { RetryQueue } from '../store/retry-queue.ts';
-import { type Amounts, type Store, StoreUnavailable } from '../store/store.ts';
+import { type Amounts, type SettleResult, type Store, StoreUnavailable } from '../store/store.ts';
 import type { Log } from '../telemetry/log.ts';
 
 const retryMs = 1_000;
-/** How many may wait; what comes beyond is reported, and its hold is given back when it lapses. */
+/** How many may wait; what comes beyond is reported, and its hold is charged in full if this gateway ends before. */
 const waitingMax = 100_000;
 const atOnce = 64;
 
@@ -42,14 +42,15 @@ export class LateSettlements implements AsyncDisposable {
     return this.#waiting.size;
   }
 
-  /** Settles now if the store can, later if it is away. Rejects only if too many wait already. */
-  async settle(id: string, actual: Amounts): Promise<void> {
+  /** Settles now if the store can, later if it is away: then it gives nothing. Rejects only if too many wait already. */
+  async settle(id: string, actual: Amounts): Promise<SettleResult | undefined> {
     try {
-      await this.#parts.store.settle(id, actual);
+      return await this.#parts.store.settle(id, actual);
     } catch (fault) {
       if (!(fault instanceof StoreUnavailable) || this.#waiting.size >= waitingMax) throw fault;
       if (this.#waiting.size === 0) this.#parts.log('warn', 'the store is away; settlements wait for it');
       this.#waiting.add(id, actual);
+      return undefined;
     }
   }
 

@@ -14,7 +14,9 @@ export const priceList = { name: 'genai-prices 0.1.8', asOf: '2026-09-23' } as c
 
 const nearMax = 3;
 /** What may follow a name that the list knows the beginning of: a date or an alias, and never another number or word. */
-const sameModel = /^(?:[-@:]?(?:latest|preview|\d{4,8}(?:-\d{2}){0,2}))?$/;
+const sameModel = /^(?:[-@:]?(?:latest|preview|default|\d{4,8}(?:-\d{2}){0,2}))?$/;
+/** What may stand before a name that the list knows the end of: the vendor, and the regions Bedrock has it served in. */
+const sameVendor = /^(?:(?:[a-z]+(?:-[a-z]+)*\.)?anthropic\.)?$/;
 
 /** The list as it holds at `nowMs`; a price that begins later is not taken. Loading it takes about 50 ms. */
 export async function openPriceList(nowMs: number): Promise<ModelPrices> {
@@ -29,9 +31,9 @@ export async function openPriceList(nowMs: number): Promise<ModelPrices> {
   };
   return {
     find: (place) => {
-      const name = place.model.toLowerCase();
+      const names = listedNames(place);
       for (const { models } of providersOf(place)) {
-        const model = models.find(({ match }) => isCertain(match, name));
+        const model = models.find(({ match }) => names.some((name) => isCertain(match, name)));
         if (model !== undefined) return priceOf(pricesOn(today, model));
       }
       return null;
@@ -59,11 +61,27 @@ function isCertain(match: MatchLogic, name: string): boolean {
   if ('or' in match) return match.or.some((one) => isCertain(one, name));
   if ('equals' in match) return match.equals.toLowerCase() === name;
   if ('regex' in match) return new RegExp(match.regex).test(name);
-  if ('starts_with' in match) {
-    const start = match.starts_with.toLowerCase();
-    return name.startsWith(start) && sameModel.test(name.slice(start.length));
-  }
-  return false;
+  if ('and' in match) return match.and.every((one) => isCertain(one, name));
+  if ('starts_with' in match) return isNamed(match.starts_with.toLowerCase(), name, 0);
+  const part = 'contains' in match ? match.contains : 'ends_with' in match ? match.ends_with : null;
+  if (part === null) return false;
+  const at = name.indexOf(part.toLowerCase());
+  return at !== -1 && sameVendor.test(name.slice(0, at)) && isNamed(part.toLowerCase(), name, at);
+}
+
+function isNamed(known: string, name: string, at: number): boolean {
+  return name.startsWith(known, at) && sameModel.test(name.slice(at + known.length));
+}
+
+/** As the list may name it: what a provider puts around the name of a model is no part of it. */
+function listedNames({ provider, model }: ModelPlace): readonly string[] {
+  const name = model.toLowerCase();
+  // The endpoint of Vertex wants the publisher before it.
+  if (provider === 'vertex') return [name.replace(/^google\//, '')];
+  if (provider !== 'bedrock') return [name];
+  // An ARN ends in the model or in a profile of it; a model of Bedrock, in its versions there.
+  const last = name.slice(name.lastIndexOf('/') + 1);
+  return [last, last.replace(/:\d+$/, ''), last.replace(/-v\d+(?::\d+)?$/, '')];
 }
 
 function namesOf({ models }: Provider): readonly string[] {

@@ -3,7 +3,7 @@
  * counts them; a provider that counts them apart reports more of these than input, and then all of both is charged,
  * never less. How long the whole input is says which tier of the price holds, and that for all tokens of the call.
  */
-import type { Price, Rates, Usage } from '../call.ts';
+import type { Operation, Price, Rates, Target, Usage } from '../call.ts';
 import { chargeMicroUsd } from './money.ts';
 
 /** Integer micro-dollars of one call with `usage` at `price`, the price of the call itself included; rounded up. */
@@ -20,7 +20,32 @@ export function costOf(usage: Usage, price: Price): number {
     { tokens: outputTokens - reasoning, microUsdPerMtok: rates.outputMicroUsdPerMtok },
     { tokens: reasoning, microUsdPerMtok: rates.reasoningMicroUsdPerMtok },
   ]);
-  return tokens + price.callMicroUsd;
+  return servedMicroUsd(tokens, usage.services, price) + price.callMicroUsd;
+}
+
+/**
+ * Percent of the list, where a target says nothing else: the most that is published of any model for it (November 2026).
+ * What is cheaper than the list counts in full.
+ */
+const percentOfServices: Readonly<Record<string, number>> = { priority: 200, fast: 600, us: 110 };
+
+/** What tokens that cost `microUsd` by the list cost, served in these ways; rounded up. */
+export function servedMicroUsd(
+  microUsd: number,
+  services: readonly string[] | undefined,
+  { servicePercent = {} }: Pick<Price, 'servicePercent'>,
+): number {
+  let served = microUsd;
+  for (const name of services ?? []) {
+    const own = Object.hasOwn(servicePercent, name) ? servicePercent[name] : undefined;
+    served = Math.ceil((served * (own ?? percentOfServices[name] ?? 100)) / 100);
+  }
+  return served;
+}
+
+/** The target as a call of `operation` costs there: what the operation itself says of a call goes before the target. */
+export function withCallPrice(target: Target, { callMicroUsd }: Pick<Operation, 'callMicroUsd'>): Target {
+  return callMicroUsd === undefined ? target : { ...target, price: { ...target.price, callMicroUsd } };
 }
 
 /** The tokens that a budget counts: in and out, hidden reasoning included, cached or not. */

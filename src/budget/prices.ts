@@ -2,6 +2,7 @@
  * The price of a model that the routing table gives none: what the file of prices says of it, else what the open list
  * does, else the default of the file. Looked up when a configuration is loaded, and kept with its targets.
  */
+import { apiOf } from '../wire/model-apis.ts';
 import type { ModelPlace, ModelPrices } from '../wire/price.ts';
 import { priceOf } from '../wire/price.ts';
 import { nearNames, openPriceList } from './price-list.ts';
@@ -16,9 +17,9 @@ export async function openPrices(
   nowMs: number,
 ): Promise<ModelPrices> {
   const version = file === null ? '' : `${file.name} ${file.as_of}`;
-  const named = ({ provider, model }: ModelPlace) => {
-    const written = memberOf(memberOf(file?.models, provider), model);
-    return written === undefined ? null : priceOf(written, provider, version);
+  const named = (place: ModelPlace) => {
+    const written = memberOf(memberOf(file?.models, place.provider), place.model);
+    return written === undefined ? null : priceOf(written, apiOf(place), version);
   };
   const list = places.every((place) => named(place) !== null) ? null : await openPriceList(nowMs);
   const standard = file?.default;
@@ -26,7 +27,7 @@ export async function openPrices(
     find: (place) =>
       named(place) ??
       list?.find(place) ??
-      (standard === undefined ? null : priceOf(standard, place.provider, `${version} default`)),
+      (standard === undefined ? null : priceOf(standard, apiOf(place), `${version} default`)),
     near: (place) => {
       const ofFile = nearNames(place.model, Object.keys(memberOf(file?.models, place.provider) ?? {}));
       return [...new Set([...ofFile, ...(list?.near(place) ?? [])])];

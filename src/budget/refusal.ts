@@ -20,7 +20,9 @@ export interface Shortage {
   readonly answerTokensMax?: number | undefined;
 }
 
-const words: Readonly<Record<string, string>> = { tokens: 'tokens', costMicroUsd: 'US dollars', calls: 'calls' };
+const words: Readonly<Record<string, string>> = {
+  ...{ tokens: 'tokens', costMicroUsd: 'US dollars', calls: 'calls', seconds: 'seconds' },
+};
 
 /**
  * The denial of a call that a level could not give: `task_budget_exhausted` for the task, `budget_exhausted` for agent
@@ -35,7 +37,8 @@ export function denyShortage(shortage: Shortage): Denial {
   const show = (amount: number): string =>
     `${dimension === 'costMicroUsd' ? usdFromMicroUsd(amount) : amount} ${words[dimension] ?? dimension}`;
 
-  const owner = level.name === 'parent' ? 'parent task' : level.name;
+  const whose = level.name === 'parent' ? 'parent task' : level.name;
+  const owner = level.per === null ? whose : `${whose} for this ${level.per}`;
   const state =
     left === 0 && reserved === 0
       ? `The budget of this ${owner} is spent: all of its ${show(limit)}.`
@@ -60,13 +63,20 @@ export function denyShortage(shortage: Shortage): Denial {
   });
 }
 
+/** The denial of what is not the last turn of a task that is spent; `remaining` as denials show it. */
+export function denyWaitingForLastTurn(remaining: Readonly<Record<string, number>>): Denial {
+  return deny('task_budget_exhausted', 'The budget of this task is spent.', {
+    reasons: [{ code: 'task_spent', message: 'Nothing but its last turn is left to it, if that.' }],
+    remaining,
+  });
+}
+
 /** The denial of a task that has lived as long as its budget lets it. */
 export function denyTooOld(seconds: number, remaining: Readonly<Record<string, number>>): Denial {
-  return deny(
-    'task_budget_exhausted',
-    `The budget of this task is spent: its ${seconds} seconds are over. Open a new task to go on.`,
-    { reasons: [{ code: 'task_seconds', message: `limit ${seconds} seconds` }], remaining },
-  );
+  return deny('task_budget_exhausted', `The budget of this task is spent: its ${seconds} seconds are over.`, {
+    reasons: [{ code: 'task_seconds', message: `limit ${seconds} seconds` }],
+    remaining,
+  });
 }
 
 function remainingOf({ level, balance, secondsLeft }: Shortage): Record<string, number> {

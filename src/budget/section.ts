@@ -6,6 +6,8 @@ import Type from 'typebox';
 import { microUsdFromUsd } from '../wire/money.ts';
 import { child } from '../wire/pointer.ts';
 import { modelPrice, priceFaults } from '../wire/price.ts';
+import { queueSection, ratesSection } from './rates/section.ts';
+import { alertsSection, spendSection } from './spend/section.ts';
 
 const windowLimits = Type.Object(
   {
@@ -15,20 +17,41 @@ const windowLimits = Type.Object(
     tokens: Type.Optional(Type.Integer({ minimum: 0, description: 'Model tokens, in and out.' })),
     cost_usd: Type.Optional(Type.Number({ minimum: 0, description: 'Money, in US dollars; up to six decimals.' })),
     calls: Type.Optional(Type.Integer({ minimum: 0, description: 'Calls that were sent.' })),
+    seconds: Type.Optional(
+      Type.Integer({ minimum: 0, description: 'The time that calls ran, all together; each in whole seconds.' }),
+    ),
   },
   { additionalProperties: false, description: 'Limits of one window; what is left out has no limit.' },
 );
 
+const windows = Type.Union(
+  [
+    windowLimits,
+    Type.Array(windowLimits, {
+      minItems: 1,
+      maxItems: 3,
+      description: 'All of these hold; one of each kind of window.',
+    }),
+  ],
+  { description: 'The limits of one window, or a list of several.' },
+);
+
 export const budgetSection = Type.Object(
   {
-    tenants: Type.Record(Type.String(), windowLimits, {
-      description: 'Limits of a tenant over all its agents, by the name of the tenant.',
+    tenants: Type.Record(Type.String(), windows, {
+      description:
+        'Limits of a tenant over all its agents, by the name of the tenant; `*` for each tenant that is not named.',
       default: {},
     }),
-    agents: Type.Record(Type.String(), windowLimits, {
-      description: 'Limits of one agent over all its tasks, by the id of the agent.',
+    agents: Type.Record(Type.String(), windows, {
+      description:
+        'Limits of one agent over all its tasks, by its id, or `{issuer}/{id}` with the name of its issuer where two issuers know an equal one; `*` for each agent that is not named.',
       default: {},
     }),
+    rates: ratesSection,
+    queue: queueSection,
+    spend: spendSection,
+    alerts: alertsSection,
     prices: Type.Optional(
       Type.String({
         minLength: 1,
@@ -56,7 +79,8 @@ export const priceFileSchema = Type.Object(
     default: Type.Optional(modelPrice),
     models: Type.Record(Type.String(), Type.Record(Type.String(), modelPrice), {
       default: {},
-      description: 'Prices by provider (openai, anthropic), then by the name of the model at it.',
+      description:
+        'Prices by provider (openai, azure, anthropic, bedrock, vertex), then by the name of the model at it.',
     }),
   },
   {
@@ -68,7 +92,16 @@ export const priceFileSchema = Type.Object(
 export type PriceFile = Type.Static<typeof priceFileSchema>;
 
 export type BudgetConfig = Type.Static<typeof budgetSection>;
+/** What levels are made from. */
+export type BudgetLimits = Pick<BudgetConfig, 'tenants' | 'agents'>;
 export type WindowLimits = Type.Static<typeof windowLimits>;
+/** As the file has it: one window, or a list. */
+export type Windows = WindowLimits | readonly WindowLimits[];
+
+/** The windows of one owner, as a list. */
+export function windowList(windows: Windows): readonly WindowLimits[] {
+  return 'per' in windows ? [windows] : windows;
+}
 
 /** What the schema cannot say of a file of prices. Pointers are into that file. */
 export function checkPriceFile(file: PriceFile): { pointer: string; message: string }[] {
@@ -85,20 +118,31 @@ export function checkPriceFile(file: PriceFile): { pointer: string; message: str
  * What the schema cannot say: money has six decimals at most, and a budget limits something. Pointers are into
  * tollgate.yaml.
  */
-export function checkBudget(config: BudgetConfig): { pointer: string; message: string }[] {
+export function checkBudget(config: BudgetLimits): { pointer: string; message: string }[] {
   const faults: { pointer: string; message: string }[] = [];
   for (const level of ['tenants', 'agents'] as const) {
-    for (const [name, limits] of Object.entries(config[level])) {
-      const pointer = child(`/budget/${level}`, name);
-      if (limits.cost_usd !== undefined && microUsdFromUsd(limits.cost_usd) === undefined) {
-        faults.push({
-          pointer: `${pointer}/cost_usd`,
-          message: `expected dollars with six decimals at most, found ${limits.cost_usd}`,
-        });
-      }
-      if (limits.tokens === undefined && limits.cost_usd === undefined && limits.calls === undefined) {
-        faults.push({ pointer, message: 'expected at least one of tokens, cost_usd, calls' });
-      }
+    for (const [name, windows] of Object.entries(config[level])) {
+      faults.push(...windowFaults(windows, child(`/budget/${level}`, name)));
+    }
+  }
+  return faults;
+}
+
+function windowFaults(windows: Windows, pointer: string): { pointer: string; message: string }[] {
+  const faults: { pointer: string; message: string }[] = [];
+  const seen = new Set<string>();
+  for (const [index, limits] of windowList(windows).entries()) {
+    const at = 'per' in windows ? pointer : child(pointer, String(index));
+    const { per, cost_usd: costUsd, tokens, calls, seconds } = limits;
+    if (seen.has(per))
+      faults.push({ pointer: `${at}/per`, message: `expected one window of each kind, found ${per} again` });
+    seen.add(per);
+    if (costUsd !== undefined && microUsdFromUsd(costUsd) === undefined) {
+      const message = `expected dollars with six decimals at most, found ${costUsd}`;
+      faults.push({ pointer: `${at}/cost_usd`, message });
+    }
+    if ([tokens, costUsd, calls, seconds].every((limit) => limit === undefined)) {
+      faults.push({ pointer: at, message: 'expected at least one of tokens, cost_usd, calls, seconds' });
     }
   }
   return faults;

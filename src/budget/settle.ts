@@ -4,7 +4,8 @@
  */
 import type { Outcome, ReservationFact, Target, Underway, Usage } from '../call.ts';
 import type { Amounts } from '../store/store.ts';
-import { costOf, tokensOf } from './price.ts';
+import { actualOfKept, isForKept } from './kept-answer.ts';
+import { costOf, tokensOf, withCallPrice } from './price.ts';
 
 /**
  * How far a call came, for its bill: `unsent`, no byte of it can have reached a target; `refused`, the target answered
@@ -52,6 +53,7 @@ export function actualOf(
 /**
  * Settles the reservation of `call`, if it got as far as having one, and gives its cost in micro-dollars. Idempotent:
  * a second settlement changes nothing in the store. `target` is the one that served the call, null where none did.
+ * `nowMs` is on the monotonic clock, for calls whose seconds are counted; left out, they ran for as long as they may.
  * Rejects with `StoreUnavailable` when the store does; the cost is then still to be had from `actualOf`.
  */
 export async function settleBudget(
@@ -60,11 +62,32 @@ export async function settleBudget(
   usage: Usage | null,
   target: Target | null,
   delivery: Delivery,
+  nowMs = Number.POSITIVE_INFINITY,
 ): Promise<number> {
   if (call.reservation === undefined) return 0;
-  const isModel = call.resolved?.operation.kind === 'model';
-  const actual = actualOf(call.reservation, isModel, usage, target, delivery);
-  const amounts: Amounts = { ...actual };
+  if (call.cache?.state === 'hit' && isForKept(call.reservation)) {
+    const counted = actualOfKept(call.entry?.caps);
+    if (counted !== null) await store.settle(call.reservation.id, counted);
+    return 0;
+  }
+  const operation = call.resolved?.operation;
+  const served = target === null || operation === undefined ? target : withCallPrice(target, operation);
+  // Where the provider does not say how it served a call, it is as was asked for.
+  const asked = call.resolved?.payload.model?.services;
+  const told = usage === null || asked === undefined ? usage : { services: asked, ...usage };
+  const actual = actualOf(call.reservation, operation?.kind === 'model', told, served, delivery);
+  const amounts: Amounts = { ...actual, ...secondsRun(call.reservation, delivery, nowMs) };
   await store.settle(call.reservation.id, amounts);
   return actual.costMicroUsd;
+}
+
+/** Whole seconds, rounded up; never more than were held, for then it was stopped. What was not sent ran for nothing. */
+function secondsRun(
+  { time }: ReservationFact['reservation'],
+  delivery: Delivery,
+  nowMs: number,
+): { readonly seconds?: number } {
+  if (time === undefined) return {};
+  if (delivery === 'unsent') return { seconds: 0 };
+  return { seconds: Math.min(time.seconds, Math.max(1, Math.ceil((nowMs - time.fromMs) / 1000))) };
 }

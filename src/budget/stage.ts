@@ -1,10 +1,11 @@
 /**
  * Reserves what a call may cost at most, on its task, its agent and its tenant in one atomic step, before anything
- * is sent. It also meets the obligation `max_tokens`, because the length of the answer is what the bound depends on.
+ * is sent. It also meets the obligations `max_tokens` and `wrap_up`, because the length of the answer is what the bound
+ * depends on.
  */
 import type {
   Arrival,
-  CallCap,
+  CacheFact,
   DecisionFact,
   EntryFact,
   ModelAsk,
@@ -14,40 +15,23 @@ import type {
   ReservationFact,
   Target,
 } from '../call.ts';
-import { type Clock, newId, type ReservationId } from '../clock.ts';
 import { type Denial, deny, isDenial } from '../denial.ts';
 import type { Stage } from '../stage.ts';
-import type { Amounts, Balance, ReserveResult, Scope, Store } from '../store/store.ts';
 import { usdFromMicroUsd } from '../wire/money.ts';
-import { longestAnswer, type UpperBound, upperBound } from './estimate.ts';
-import { type Level, levelsOf } from './levels.ts';
-import { denyShortage, denyTooOld } from './refusal.ts';
-import type { BudgetConfig } from './section.ts';
+import { type BudgetStageParts, Draw, nothing } from './draw.ts';
+import { reserveForKept } from './kept-answer.ts';
+import { levelsOf } from './levels.ts';
+import { withCallPrice } from './price.ts';
+import { denyTooOld, denyWaitingForLastTurn } from './refusal.ts';
 
-/** How often a call is made smaller and tried again while others take from the same budget. */
-const attemptsMax = 3;
-/** Below this an answer is not worth its prompt: the call is refused rather than lowered further. */
-const answerTokensMin = 16;
+export type { BudgetStageParts, LevelWatch } from './draw.ts';
 
-const nothing: Amounts = { tokens: 0, costMicroUsd: 0, calls: 0 };
-
-export interface BudgetStageParts {
-  /** `settle` gives holds back; it may go on trying while the store is away. */
-  readonly store: Pick<Store, 'reserve'> & { settle(id: string, actual: Amounts): Promise<unknown> };
-  readonly clock: Clock;
-  readonly config: BudgetConfig;
-  /** How long a hold lasts if nobody settles it; longer than any call may run. */
-  readonly reservationTtlMs: number;
-  /** The targets that a call of `route` may reach under the regions and clouds of its decision. */
-  readonly targetsOf: (route: string, obligations: Obligations) => readonly Target[];
-}
-
-type Needs = Arrival & OperationFact & EntryFact & DecisionFact & ObeyedFact;
+type Needs = Arrival & OperationFact & EntryFact & DecisionFact & ObeyedFact & CacheFact;
 
 /**
- * The rung that adds the reservation. Denies `task_budget_exhausted` (with what remains) and `budget_exhausted`,
- * `policy_denied` for an answer longer than the decision allows, and `residency_violation` where no target is left
- * to reckon with. With `max_tokens.on_excess: lower` an answer is made to fit the rest of the task's budget.
+ * The rung that adds the reservation. Denies `task_budget_exhausted` (with what remains), `task_paused` and
+ * `budget_exhausted`, `policy_denied` for an answer longer than the decision allows, and `residency_violation` where no
+ * target is left to reckon with. With `max_tokens.on_excess: lower` an answer is made to fit what is left on every level.
  */
 export function budgetStage(parts: BudgetStageParts): Stage<Needs, ReservationFact> {
   return {
@@ -65,50 +49,33 @@ async function admit(parts: BudgetStageParts, call: Needs): Promise<ReservationF
   const { record, remaining } = call.entry.task;
   const { operation, payload } = call.resolved;
   const nowMs = parts.clock.nowMs();
-  const livedMs = nowMs - record.createdAtMs;
-  if (livedMs >= record.budget.seconds * 1000) {
-    const { tokens, costMicroUsd, calls } = remaining;
-    return denyTooOld(record.budget.seconds, { tokens, cost_usd: usdFromMicroUsd(costMicroUsd), calls, seconds: 0 });
+  const isTooOld = nowMs - record.createdAtMs >= record.budget.seconds * 1000;
+  if (call.cache.state === 'hit' && !isTooOld && record.spent === undefined) {
+    return reserveForKept(parts, call.entry.caps ?? []);
   }
-  const targets = parts.targetsOf(operation.route, call.decision.obligations);
+  const reachable = parts.targetsOf(call);
+  if (isDenial(reachable)) return reachable;
+  const targets = reachable.map((target) => withCallPrice(target, operation));
   if (targets.length === 0) {
     return deny('residency_violation', `No target of the route ${operation.route} lies where the policy lets it go.`);
   }
-
-  const allowed = obeyMaxTokens(payload.model, targets, call.decision.obligations.max_tokens);
-  if (isDenial(allowed)) return allowed;
-  let ask: ModelAsk | null = allowed;
+  const ask = obeyMaxTokens(payload.model, targets, call.decision.obligations.max_tokens);
+  if (isDenial(ask)) return ask;
   const levels = levelsOf(parts.config, record, nowMs);
-  const caps = call.entry.caps ?? [];
-  const scopes = [...levels.map(({ scope }) => scope), ...caps.map(scopeOf)];
-  for (let attempt = 1; ; attempt++) {
-    const bound: UpperBound = upperBound(ask, targets);
-    const needed = { tokens: bound.tokens, costMicroUsd: bound.costMicroUsd, calls: 1 };
-    const id = newId(parts.clock, 'reservation');
-    const answer = await reserve(parts, id, scopes, needed);
-    if (answer.ok) {
-      const refused = lower(payload, ask);
-      if (refused !== undefined) await parts.store.settle(id, nothing);
-      return refused ?? { reservation: { id, tokens: bound.tokens, costMicroUsd: bound.costMicroUsd } };
-    }
-    if (answer.reason === 'settled') {
-      return deny('store_unavailable', 'The call was given up before its budget was reserved.');
-    }
+  const secondsMax = levels.some(({ scope }) => scope.limits.seconds !== undefined) ? secondsOf(call, targets) : null;
+  const draw = new Draw(parts, { call, ask, targets, levels, nowMs, secondsMax });
+  const waiting = record.spent === undefined ? undefined : denyWaitingForLastTurn(record.spent.remaining);
+  if (waiting !== undefined) return draw.lastTurn(waiting);
+  if (!isTooOld) return draw.reserve();
+  const { tokens, costMicroUsd, calls } = remaining;
+  const left = { tokens, cost_usd: usdFromMicroUsd(costMicroUsd), calls, seconds: 0 };
+  return draw.spent('seconds', record.budget.seconds, denyTooOld(record.budget.seconds, left));
+}
 
-    const cap = caps[answer.scope - levels.length];
-    if (cap !== undefined) return cap.denial;
-    const level = levels[answer.scope] as Level;
-    const { dimension, balance } = answer;
-    const fitting = ask === null || dimension === 'calls' ? 0 : longestAnswer(ask, targets, roomOf(level, balance));
-    const fits = fitting >= answerTokensMin && fitting < bound.maxTokens;
-    const mayLower = level.name === 'task' && call.decision.obligations.max_tokens?.on_excess === 'lower';
-    if (ask === null || !fits || !mayLower || attempt === attemptsMax) {
-      const secondsLeft = Math.max(0, record.budget.seconds - Math.floor(livedMs / 1000));
-      const answerTokensMax = fits ? fitting : undefined;
-      return denyShortage({ level, dimension, balance, needed, nowMs, secondsLeft, answerTokensMax });
-    }
-    ask = { ...ask, maxTokens: fitting };
-  }
+/** The longest a call can run: what its targets are waited for, or what its agent gives it. Whole seconds. */
+function secondsOf({ deadlineMs }: Arrival, targets: readonly Target[]): number {
+  const totalMs = Math.max(...targets.map(({ timeoutMs }) => timeoutMs.total));
+  return Math.max(1, Math.ceil(Math.min(totalMs, deadlineMs ?? totalMs) / 1000));
 }
 
 /** What may be asked for under the obligation: the same, a lower `maxTokens`, or a denial that names the most. */
@@ -117,52 +84,17 @@ function obeyMaxTokens(
   targets: readonly Target[],
   obligation: Obligations['max_tokens'],
 ): ModelAsk | null | Denial {
-  if (ask === null || obligation === undefined) return ask;
-  const { value, on_excess } = obligation;
+  const value = obligation?.value;
+  if (ask === null || obligation === undefined || value === undefined) return ask;
   const longest = ask.maxTokens ?? Math.max(...targets.map(({ maxOutputTokens }) => maxOutputTokens));
   if (longest <= value) return ask;
-  if (on_excess === 'lower') return { ...ask, maxTokens: value };
+  if (obligation.on_excess === 'lower') return { ...ask, maxTokens: value };
   const named = ask.maxTokens === null ? 'names no limit, and may get' : 'asks for';
   const message = `The policy allows an answer of at most ${value} tokens; this call ${named} ${longest}.`;
   return deny('policy_denied', message, {
     reasons: [{ code: 'max_tokens_exceeded', message }],
     allowed: [`max_tokens<=${value}`],
   });
-}
-
-/** Writes the limit that was reserved for into what is sent, where it is not the client's own. */
-function lower(payload: Needs['resolved']['payload'], ask: ModelAsk | null): Denial | undefined {
-  if (ask === null || ask.maxTokens === null || ask.maxTokens === payload.model?.maxTokens) return undefined;
-  payload.limitTokens(ask.maxTokens);
-  return payload.validate();
-}
-
-function scopeOf({ key, calls, ttlMs }: CallCap): Scope {
-  return { key, limits: { calls }, ttlMs };
-}
-
-function roomOf({ scope }: Level, { spent, reserved }: Balance): Parameters<typeof longestAnswer>[2] {
-  const left = (dimension: string): number | undefined => {
-    const limit = scope.limits[dimension];
-    return limit === undefined ? undefined : limit - (spent[dimension] ?? 0) - (reserved[dimension] ?? 0);
-  };
-  return { tokens: left('tokens'), costMicroUsd: left('costMicroUsd') };
-}
-
-async function reserve(
-  { store, reservationTtlMs }: BudgetStageParts,
-  id: ReservationId,
-  scopes: readonly Scope[],
-  needed: Amounts,
-): Promise<ReserveResult> {
-  try {
-    return await store.reserve(id, scopes, needed, reservationTtlMs);
-  } catch (error) {
-    // A reserve that timed out may still run in the store: closing its id makes it hold nothing. If the store is away
-    // altogether, the hold lapses by itself; nobody waits for either.
-    store.settle(id, nothing).catch(() => undefined);
-    throw error;
-  }
 }
 
 function isReservation(value: unknown): boolean {

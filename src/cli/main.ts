@@ -61,6 +61,16 @@ const commands: readonly Entry[] = [
     load: async () => (await import('./task-kill.ts')).taskKill,
   },
   {
+    name: 'budget',
+    summary: 'show what was spent, and what is left of limits',
+    load: async () => (await import('./budget.ts')).budget,
+  },
+  {
+    name: 'task raise',
+    summary: 'raise the budget or the life of a task; a paused one goes on',
+    load: async () => (await import('./task-raise.ts')).taskRaise,
+  },
+  {
     name: 'agent suspend',
     summary: 'suspend an agent, a tenant, an issuer or a route',
     load: async () => (await import('./agent-suspend.ts')).agentSuspend,

@@ -7,7 +7,9 @@ import { readFile } from 'node:fs/promises';
 import { dirname, isAbsolute, resolve } from 'node:path';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import { parse as parseYaml } from 'yaml';
+import { checkRates } from '../budget/rates/section.ts';
 import { checkBudget, type PriceFile } from '../budget/section.ts';
+import { checkAlerts } from '../budget/spend/section.ts';
 import { checkKeys } from '../identity/keepers/section.ts';
 import { checkIdentity } from '../identity/section.ts';
 import { checkInspection } from '../inspection/section.ts';
@@ -17,6 +19,7 @@ import { checkGateway, publicUrlOf } from '../server/section.ts';
 import { checkStore } from '../store/section.ts';
 import { checkTask } from '../task/section.ts';
 import { checkTelemetry } from '../telemetry/section.ts';
+import { checkRetry } from '../upstream/retry/section.ts';
 import { checkCredentials, type TlsIdentity } from '../upstream/section.ts';
 import { schemaFaults } from '../wire/schema-faults.ts';
 import { checkAssertionAudiences } from './assertion-audiences.ts';
@@ -106,6 +109,9 @@ function crossChecks(config: Config): readonly { readonly pointer: string; reado
     ...checkTask(config.task, config.limits.history),
     ...checkPolicy(config.policy),
     ...checkBudget(config.budget),
+    ...checkRates(config.budget.rates),
+    ...checkRetry(config.retry),
+    ...checkAlerts(config.budget.alerts),
     ...checkStore(config.store),
     ...checkKeys(config.keys, config.store),
     ...checkInspection(config.inspection),

@@ -6,6 +6,7 @@ import Type from 'typebox';
 import { auditSection } from '../audit/section.ts';
 import { breakerSection } from '../breaker/section.ts';
 import { budgetSection } from '../budget/section.ts';
+import { cacheSection } from '../cache/section.ts';
 import { keysSection } from '../identity/keepers/section.ts';
 import { adminSection, issuersSection, subjectIssuersSection } from '../identity/section.ts';
 import { inspectionSection } from '../inspection/section.ts';
@@ -15,6 +16,7 @@ import { gatewaySection, limitsSection } from '../server/section.ts';
 import { storeSection } from '../store/section.ts';
 import { taskSection } from '../task/section.ts';
 import { telemetrySection } from '../telemetry/section.ts';
+import { retrySection } from '../upstream/retry/section.ts';
 import { credentialsSection } from '../upstream/section.ts';
 
 export const configSchema = Type.Object(
@@ -30,6 +32,8 @@ export const configSchema = Type.Object(
     budget: budgetSection,
     inspection: inspectionSection,
     breaker: breakerSection,
+    retry: retrySection,
+    cache: cacheSection,
     routes: routesSection,
     credentials: credentialsSection,
     store: storeSection,

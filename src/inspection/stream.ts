@@ -111,7 +111,7 @@ export class StreamInspection {
   #take(piece: Piece): Part {
     const { where, text, reading } = piece;
     this.#chars += text.length;
-    if (reading === 'whole') return this.#rewritten(where, text);
+    if (reading === 'whole' || reading === 'again') return this.#rewritten(where, text, reading === 'again');
     let place = this.#places.get(where);
     if (place === undefined) {
       if (this.#places.size >= placesMax) {
@@ -168,11 +168,31 @@ export class StreamInspection {
     return reading === 'json' ? new JsonChannel(open, judge) : new PlainChannel(open, judge);
   }
 
-  #rewritten(where: string, text: string): string {
+  #rewritten(where: string, text: string, again: boolean): string {
     const { inspector } = this.#options;
     const matches = inspector.matches(text, hintOf(where));
     if (matches.length === 0) return text;
-    return replaceSpans(text, this.#judge(matches, inspector.publicWhere(where)), (change) => change.text);
+    const shown = inspector.publicWhere(where);
+    const counted = again ? this.#countsAt(shown) : undefined;
+    const changes = this.#judge(matches, shown);
+    if (counted !== undefined) this.#countOnce(shown, counted, matches);
+    return replaceSpans(text, changes, (change) => change.text);
+  }
+
+  /** How often each type was found at a place so far. */
+  #countsAt(where: string): ReadonlyMap<string, number> {
+    const here = [...this.#found.values()].filter((finding) => finding.where === where);
+    return new Map(here.map(({ type, count }) => [type, count]));
+  }
+
+  /** What a text says again is found again; it counts as often as the text, said once, has it. */
+  #countOnce(where: string, before: ReadonlyMap<string, number>, matches: readonly Match[]): void {
+    for (const type of new Set(matches.map((match) => match.type))) {
+      const key = `${type} ${where}`;
+      const found = this.#found.get(key);
+      const inText = matches.filter((match) => match.type === type).length;
+      if (found !== undefined) this.#found.set(key, { ...found, count: Math.max(before.get(type) ?? 0, inText) });
+    }
   }
 
   /** Counts matches of one text, and says what stands in place of those that may not pass. */

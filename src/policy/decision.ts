@@ -3,7 +3,7 @@
  * code that says so: it has an id, it is recorded with its input, and a repeat would not help the agent. Only where
  * no policy is loaded at all is there no decision; that is a fault, and ends in `policy_unavailable`.
  */
-import type { Decision, JsonObject, Obligations, PlanStep, Spending } from '../call.ts';
+import type { Decision, JsonObject, Obligations, OnSpent, PlanStep, Spending } from '../call.ts';
 import type { DecisionId } from '../clock.ts';
 import { type Denial, deny, type Reason } from '../denial.ts';
 import { type PlanStepDocument, planOf } from '../wire/plan.ts';
@@ -13,6 +13,7 @@ export interface TaskGrant {
   readonly tools?: readonly string[];
   readonly plan?: readonly PlanStep[];
   readonly budget?: Partial<Spending>;
+  readonly onSpent?: OnSpent;
   readonly ttlSeconds?: number;
   readonly labels?: JsonObject;
   readonly taint?: readonly string[];
@@ -50,6 +51,7 @@ export interface Ruling {
       readonly calls?: number;
       readonly seconds?: number;
     };
+    readonly on_spent?: OnSpent;
     readonly ttl_seconds?: number;
     readonly labels?: JsonObject;
     readonly taint?: readonly string[];
@@ -81,11 +83,12 @@ export function grantOf(ruling: Ruling | null): TaskGrant {
 }
 
 function granted(said: NonNullable<Ruling['grant']>): TaskGrant {
-  const { tools, plan, budget, ttl_seconds: ttlSeconds, labels, taint } = said;
+  const { tools, plan, budget, on_spent: onSpent, ttl_seconds: ttlSeconds, labels, taint } = said;
   return {
     ...(tools === undefined ? {} : { tools }),
     ...(plan === undefined ? {} : { plan: planOf(plan) }),
     ...(budget === undefined ? {} : { budget: spendingOf(budget) }),
+    ...(onSpent === undefined ? {} : { onSpent }),
     ...(ttlSeconds === undefined ? {} : { ttlSeconds }),
     ...(labels === undefined ? {} : { labels }),
     ...(taint === undefined ? {} : { taint }),

@@ -18,6 +18,7 @@ import type {
   OperationCount,
   OperationFact,
   PlanStep,
+  RecalledFact,
   Spending,
   Subject,
   TaskFact,
@@ -44,7 +45,7 @@ export interface GatewayFacts {
 }
 
 /** A call with everything a policy is asked about. */
-export type JudgedCall = Arrival & TaskFact & OperationFact & EntryFact & FindingsFact;
+export type JudgedCall = Arrival & TaskFact & OperationFact & EntryFact & FindingsFact & Partial<RecalledFact>;
 
 /** What is asked for with a new task; null and absent members were not asked for. */
 export interface TaskAsk {

@@ -40,10 +40,13 @@ const task = closed(
           tokens: Type.Optional(whole('Tokens of models')),
           cost_micro_usd: Type.Optional(whole('Integer micro-dollars')),
           calls: Type.Optional(whole('Calls of any kind')),
-          seconds: Type.Optional(whole('Seconds that calls take')),
+          seconds: Type.Optional(whole('Seconds the task may live')),
         },
         { additionalProperties: false, description: 'What it may spend' },
       ),
+    ),
+    on_spent: Type.Optional(
+      Type.Enum(['kill', 'pause'], { description: 'What becomes of it once its budget is spent' }),
     ),
   },
   'The most such a task gets; it may ask for less',
@@ -100,6 +103,21 @@ const operation = closed(
       }),
     ),
     max_tokens: Type.Optional(whole('The longest answer of a model')),
+    on_excess: Type.Optional(
+      Type.Enum(['lower', 'deny'], {
+        description: 'Where more is asked for, or more than the budgets have left; without it, lower',
+      }),
+    ),
+    wrap_up: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 100_000,
+        description: 'The longest answer of the one last turn of a task whose budget is spent; without it, none',
+      }),
+    ),
+    cache_seconds: Type.Optional(
+      whole('How long equal calls that are deterministic may get one answer of a model; left out: not at all', 1),
+    ),
     tool_kinds: Type.Optional(
       texts('Tools that a model request may bring along; what is not `function` acts at the provider'),
     ),

@@ -234,8 +234,25 @@ const obligations = closed({
   ),
   regions: Type.Optional(boundedTexts),
   clouds: Type.Optional(boundedTexts),
-  max_tokens: Type.Optional(closed({ value: Type.Integer({ minimum: 0 }), on_excess: oneOf(['lower', 'deny']) })),
+  max_tokens: Type.Optional(
+    closed({
+      value: Type.Optional(Type.Integer({ minimum: 0, description: 'Without it, the rest of the budgets alone' })),
+      on_excess: oneOf(['lower', 'deny'], 'Where more is asked for than `value`, or than the budgets have left'),
+    }),
+  ),
+  wrap_up: Type.Optional(
+    closed(
+      { tokens: Type.Integer({ minimum: 1, maximum: 100_000, description: 'The longest answer it may have' }) },
+      'One last model call once the budget of the task is spent or its answer was cut; it may go beyond that budget',
+    ),
+  ),
   taint: Type.Optional(boundedTexts),
+  cache: Type.Optional(
+    closed(
+      { ttl_seconds: Type.Integer({ minimum: 1, description: 'How long its answer may be kept' }) },
+      'Equal calls may be answered with the answer to this one, where it is a deterministic call of a model',
+    ),
+  ),
   mark: Type.Optional(mapOf(true)),
 });
 
@@ -243,6 +260,7 @@ const grant = closed({
   tools: Type.Optional(boundedTexts),
   plan: Type.Optional(plan('Of a plan that was declared, what is within these steps; where none was, these')),
   budget: Type.Optional(budget),
+  on_spent: Type.Optional(oneOf(['kill', 'pause'], 'What becomes of it once its budget is spent')),
   ttl_seconds: Type.Optional(Type.Integer({ minimum: 1 })),
   labels: Type.Optional(mapOf(true)),
   taint: Type.Optional(boundedTexts),

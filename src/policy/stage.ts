@@ -16,8 +16,12 @@ import { callObligations } from './schemas.ts';
 
 const notInTask = 'not_in_task';
 const offThePlan = 'off_plan';
+const foreignId = 'provider_id_foreign';
 /** Reasons of refusals that the gate makes in place of the policy. */
-export const ownReasons: ReadonlySet<string> = new Set([notInTask, offThePlan]);
+export const ownReasons: ReadonlySet<string> = new Set([notInTask, offThePlan, foreignId]);
+
+/** How many places one message names. */
+const foreignNamedMax = 8;
 
 /** Those who decide about the calls of one task. */
 export interface Deciders {
@@ -72,8 +76,8 @@ function isObject(value: unknown): value is object {
 }
 
 /**
- * Adds the decision: that of `tollgate.call`, or, for a call off the task's toolset or plan, one of the gate itself with
- * the reason `not_in_task` or `off_plan`. Denies nothing; faults with `policy_unavailable` where no policy is loaded.
+ * Adds the decision: that of `tollgate.call`, or one of the gate itself: for a call off the task's toolset or plan, or that
+ * names what a provider gave to another task, with the reason `not_in_task`, `off_plan` or `provider_id_foreign`. Denies nothing; faults with `policy_unavailable` where no policy is loaded.
  */
 export function decideStage(policies: Decider, deps: DecideDeps): Stage<JudgedCall, DecisionFact> {
   const decide = (call: JudgedCall): DecisionFact => {
@@ -87,6 +91,12 @@ export function decideStage(policies: Decider, deps: DecideDeps): Stage<JudgedCa
     }
     const deviation = offPlan(record, operation, payload.args);
     if (deviation !== undefined) return { decision: refusal(panel.source(input), offThePlan, deviation) };
+    const foreign = call.entry.named?.foreign ?? [];
+    if (foreign.length > 0) {
+      const places = foreign.slice(0, foreignNamedMax).join(', ');
+      const message = `What is named at ${places} was given in no answer to this task, or is remembered no more: only what a provider or the gate keeps for this task can be named in it. Where nothing is kept, send the items themselves (\`store: false\`).${call.recalled?.forgets ?? ''}`;
+      return { decision: refusal(panel.source(input), foreignId, message) };
+    }
     return { decision: timed(deps, call, 'call', () => panel.decide('call', input)) };
   };
   return {

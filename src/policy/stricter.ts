@@ -18,6 +18,7 @@ export function stricter(own: Decision, newer: Decision): Decision {
 export function demandsOf(one: Obligations, other: Obligations): Obligations {
   const maxTokens = lowest(one.max_tokens, other.max_tokens);
   const approval = other.approval ?? one.approval;
+  const wrapUp = leastWrapUp(one.wrap_up, other.wrap_up);
   return {
     ...both('redact', one, other, selectorsOf),
     ...both('mask', one, other, selectorsOf),
@@ -29,6 +30,8 @@ export function demandsOf(one: Obligations, other: Obligations): Obligations {
     ...both('clouds', one, other, narrowed),
     ...(approval === undefined ? {} : { approval }),
     ...(maxTokens === undefined ? {} : { max_tokens: maxTokens }),
+    ...(wrapUp === undefined ? {} : { wrap_up: wrapUp }),
+    ...shorterCache(one.cache, other.cache),
     ...both('mark', one, other, (first, second) => ({ ...first, ...second })),
   };
 }
@@ -81,5 +84,21 @@ function lowest(
 ): Obligations['max_tokens'] | undefined {
   if (one === undefined || other === undefined) return one ?? other;
   const refused = one.on_excess === 'deny' || other.on_excess === 'deny';
-  return { value: Math.min(one.value, other.value), on_excess: refused ? 'deny' : 'lower' };
+  const values = [one.value, other.value].filter((value) => value !== undefined);
+  return {
+    ...(values.length === 0 ? {} : { value: Math.min(...values) }),
+    on_excess: refused ? 'deny' : 'lower',
+  };
+}
+
+/** It lets a task go beyond its budget: only where both say so, and by the less. */
+function leastWrapUp(one: Obligations['wrap_up'], other: Obligations['wrap_up']): Obligations['wrap_up'] | undefined {
+  if (one === undefined || other === undefined) return undefined;
+  return { tokens: Math.min(one.tokens, other.tokens) };
+}
+
+/** It lets an answer be kept: only where both say so, and for the shorter time. */
+function shorterCache(one: Obligations['cache'], other: Obligations['cache']): Pick<Obligations, 'cache'> {
+  if (one === undefined || other === undefined) return {};
+  return { cache: { ttl_seconds: Math.min(one.ttl_seconds, other.ttl_seconds) } };
 }

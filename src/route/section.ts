@@ -3,7 +3,10 @@
  * schema keyword `discriminator` and not by a plain union, because a validator fills no defaults into the latter.
  */
 import Type from 'typebox';
-import { modelPrice, priceFaults } from '../wire/price.ts';
+import { child } from '../wire/pointer.ts';
+import { callUsd, modelPrice, priceFaults } from '../wire/price.ts';
+import { keyFaults } from './keys.ts';
+import { providerFaults } from './provider-faults.ts';
 import { httpTarget, modelTarget, type TargetConfig, wordPattern } from './target.ts';
 
 const binding = Type.Optional(
@@ -29,10 +32,27 @@ const labels = {
   ),
 };
 
-const modelOperationSettings = Type.Object(labels, {
-  additionalProperties: false,
-  description: 'What is read from the model, and whether its provider is of the trust domain.',
-});
+const modelOperationSettings = Type.Object(
+  {
+    ...labels,
+    keeps_unasked: Type.Optional(
+      Type.Boolean({
+        description:
+          'Of `responses` alone: whether the provider may keep a response where the client does not say, as some SDKs rely on. The policy is asked for it as `field:store`. Default: false, and the gate has nothing kept.',
+      }),
+    ),
+    remembers: Type.Optional(
+      Type.Boolean({
+        description:
+          'Of `responses` alone: whether the gate itself remembers, for the task alone and until it ends, responses that a client takes for kept because it left `store` out, and puts them in the place of `previous_response_id` and of item ids. They lie sealed in the store (a shared one needs keys.secret): at most 512 KiB a response, 4 MiB and 128 responses a task, the newest. Default: true. With `keeps_unasked` the provider keeps them, and the gate does not.',
+      }),
+    ),
+  },
+  {
+    additionalProperties: false,
+    description: 'What is read from the model, whether its provider is of the trust domain, and what that may keep.',
+  },
+);
 
 const operationSettings = Type.Object(
   {
@@ -46,6 +66,7 @@ const operationSettings = Type.Object(
       maxItems: 16,
       description: 'Arguments that become facts of the task, as dotted paths: body.amount_cents, path.order_id.',
     }),
+    call_usd: Type.Optional(callUsd),
     binding,
     ...labels,
   },
@@ -141,9 +162,14 @@ export function checkRoutes(config: RoutesConfig, credentials: Readonly<Record<s
     pointer: `/routes/${index}/name`,
     message: `expected a name no other route has, found ${config[index]?.name} again`,
   }));
-  for (const [index, { targets, price }] of config.entries()) {
+  for (const [index, { targets, price, operations = {} }] of config.entries()) {
     const at = `/routes/${index}/targets`;
     faults.push(...priceFaults(price ?? {}, `/routes/${index}/price`));
+    for (const [name, settings] of Object.entries(operations)) {
+      const callPrice =
+        'call_usd' in settings && settings.call_usd !== undefined ? { call_usd: settings.call_usd } : {};
+      faults.push(...priceFaults(callPrice, child(`/routes/${index}/operations`, name)));
+    }
     for (const target of repeated(targets)) {
       const message = `expected a name no other target of this route has, found ${targets[target]?.name} again`;
       faults.push({ pointer: `${at}/${target}/name`, message });
@@ -156,17 +182,10 @@ export function checkRoutes(config: RoutesConfig, credentials: Readonly<Record<s
 
 function targetFaults(target: TargetConfig, at: string, credentials: Readonly<Record<string, unknown>>): RouteFault[] {
   const faults: RouteFault[] = [];
-  const { credential, price, url } = target;
+  const { price, url } = target;
   if (!URL.canParse(url)) faults.push({ pointer: `${at}/url`, message: 'expected an absolute http or https URL' });
-  if ('provider' in target && target.provider === 'anthropic' && /\/v1\/*$/.test(url)) {
-    const message = "expected the base URL as Anthropic's SDK takes it, without /v1: its paths begin with that";
-    faults.push({ pointer: `${at}/url`, message });
-  }
-  if (credential !== undefined && !Object.hasOwn(credentials, credential)) {
-    const names = Object.keys(credentials).join(', ') || 'there is none';
-    faults.push({ pointer: `${at}/credential`, message: `expected the name of a credential: ${names}` });
-  }
-  return [...faults, ...priceFaults(price ?? {}, `${at}/price`)];
+  if ('provider' in target) faults.push(...providerFaults(target, at));
+  return [...faults, ...keyFaults(target, at, credentials), ...priceFaults(price ?? {}, `${at}/price`)];
 }
 
 /** The places of rows whose name stands earlier too. */

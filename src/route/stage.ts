@@ -1,12 +1,12 @@
 /**
- * Finds the targets of a call: those of its route that lie where the decision lets the data go, ranked. A call without
- * a target is denied here, and nothing later may add one.
+ * Finds the targets of a call: those of its route that lie where the decision lets the data go and that can be asked for
+ * what it asks, ranked. A call without a target is denied here, and nothing later may add one.
  */
-import type { Arrival, DecisionFact, OperationFact, TargetsFact } from '../call.ts';
+import type { Arrival, DecisionFact, EntryFact, OperationFact, TargetsFact } from '../call.ts';
 import type { Clock } from '../clock.ts';
-import { deny } from '../denial.ts';
+import { deny, isDenial } from '../denial.ts';
 import type { Stage } from '../stage.ts';
-import { permittedTargets } from './residency.ts';
+import { reachableTargets } from './fitting.ts';
 import { rankedByWeight } from './select.ts';
 import type { RouteTable } from './table.ts';
 
@@ -15,22 +15,26 @@ export interface RouteStageParts {
   readonly clock: Pick<Clock, 'randomBytes'>;
 }
 
-/** The rung that adds the targets. Denies `residency_violation`, and `route_unknown` for a route that is gone. */
+/**
+ * The rung that adds the targets. Denies `residency_violation`, `args_invalid` for what no permitted target can be asked,
+ * and `route_unknown` for a route that is gone.
+ */
 export function routeStage({
   table,
   clock,
-}: RouteStageParts): Stage<Arrival & OperationFact & DecisionFact, TargetsFact> {
+}: RouteStageParts): Stage<Arrival & OperationFact & EntryFact & DecisionFact, TargetsFact> {
   return {
     name: 'route',
     fault: 'upstream_unavailable',
     gives: { targets: (value) => Array.isArray(value) && value.length > 0 },
-    admit: ({ resolved, decision }) => {
+    admit: ({ resolved, decision, entry }) => {
       const name = resolved.operation.route;
       const route = table.route(name);
       if (route === undefined) return deny('route_unknown', `There is no route ${name}.`);
       const { regions, clouds } = decision.obligations;
-      const permitted = permittedTargets(route.targets, decision.obligations);
-      if (permitted.length > 0) return { targets: rankedByWeight(permitted, clock) };
+      const reachable = reachableTargets(route.targets, { resolved, decision, entry });
+      if (isDenial(reachable)) return reachable;
+      if (reachable.length > 0) return { targets: rankedByWeight(reachable, clock) };
       const limits = [
         ...(regions === undefined ? [] : [`regions ${regions.join(', ') || 'none'}`]),
         ...(clouds === undefined ? [] : [`clouds ${clouds.join(', ') || 'none'}`]),

@@ -5,8 +5,11 @@
 
 import type { BindingRequired, CallKind, Operation, OperationRegistry, Price, Route, Target } from '../call.ts';
 import type { OperationSource, RouteSettings } from '../wire/dialect.ts';
+import { apiOf } from '../wire/model-apis.ts';
 import { child } from '../wire/pointer.ts';
 import { callPriceOf, type ModelPrices, priceOf } from '../wire/price.ts';
+import { tokenizerOf } from '../wire/tokenizer.ts';
+import { keysOf } from './keys.ts';
 import type { RouteConfig, RouteFault, RoutesConfig } from './section.ts';
 import type { TargetConfig } from './target.ts';
 
@@ -128,7 +131,7 @@ function operationsOf(
     return { operations: [], faults: [{ pointer: `${pointer}/kind`, message: `nothing speaks ${row.kind} here` }] };
   }
   const openapi = Object.hasOwn(parts.openapi, row.name) ? parts.openapi[row.name] : undefined;
-  const settings: RouteSettings = { openapi, operations: row.operations ?? {} };
+  const settings: RouteSettings = { openapi, operations: settingsOf(row) };
   const { operations, faults } = source.operations(route, settings);
   const inTable = (fault: RouteFault): RouteFault => ({ ...fault, pointer: `${pointer}${fault.pointer}` });
   // Of a document that cannot be read every name would seem wrong.
@@ -140,6 +143,16 @@ function operationsOf(
     operations,
     faults: [...faults, ...unknown.map((id) => ({ pointer: child('/operations', id), message }))].map(inTable),
   };
+}
+
+/** The settings of the operations of a row, money in micro-dollars. */
+function settingsOf(row: RouteConfig): RouteSettings['operations'] {
+  if (row.kind !== 'http') return row.operations ?? {};
+  const priced = Object.entries(row.operations).map(([name, { call_usd: callUsd, ...settings }]) => [
+    name,
+    callUsd === undefined ? settings : { ...settings, callMicroUsd: callPriceOf(callUsd, 'config').callMicroUsd },
+  ]);
+  return Object.fromEntries(priced);
 }
 
 function bindingsOf(row: RouteConfig, { name }: Operation): readonly BindingRequired[] {
@@ -167,7 +180,7 @@ function routeOf(
 function priceOfTarget(row: RouteConfig, target: TargetConfig, prices: ModelPrices | undefined): Price | string {
   if (!('model' in target)) return callPriceOf(target.price?.call_usd ?? 0, 'config');
   const written = target.price ?? row.price;
-  if (written !== undefined) return priceOf(written, target.provider, 'config');
+  if (written !== undefined) return priceOf(written, apiOf(target), 'config');
   const known = prices?.find(target) ?? null;
   if (known !== null) return known;
   const near = prices?.near(target) ?? [];
@@ -178,6 +191,7 @@ function priceOfTarget(row: RouteConfig, target: TargetConfig, prices: ModelPric
 
 function targetOf(row: RouteConfig, target: TargetConfig, price: Price): Target {
   const model = 'model' in target ? target : null;
+  const tokenizer = model === null ? undefined : tokenizerOf(model);
   return {
     name: target.name,
     route: row.name,
@@ -185,11 +199,15 @@ function targetOf(row: RouteConfig, target: TargetConfig, price: Price): Target 
     cloud: target.cloud,
     region: target.region,
     provider: model?.provider ?? row.kind,
+    api: model === null ? null : apiOf(model),
+    ...(model?.api_version === undefined ? {} : { apiVersion: model.api_version }),
+    ...(model?.headers === undefined ? {} : { headers: model.headers }),
     url: target.url,
     model: model?.model ?? null,
     weight: target.weight,
-    credential: target.credential ?? null,
+    ...keysOf(target),
     maxOutputTokens: model?.max_output_tokens ?? 0,
+    ...(tokenizer === undefined ? {} : { tokenizer }),
     price,
     timeoutMs: {
       connect: target.timeout_ms.connect,

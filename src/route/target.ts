@@ -3,7 +3,11 @@
  * region comes from here alone, and residency hangs on it.
  */
 import Type from 'typebox';
+import type { ModelApi } from '../call.ts';
+import { providerNames } from '../wire/model-apis.ts';
 import { callUsd, modelPrice } from '../wire/price.ts';
+import { tokenizerFields } from '../wire/tokenizer.ts';
+import { keyFields } from './keys.ts';
 
 /** Names that stand in pointers, keys of the store and the audit trail. */
 export const wordPattern = '^[a-z0-9_-]+$';
@@ -47,7 +51,7 @@ const place = {
   url: Type.String({
     pattern: '^https?://[^/?#@\\s]+(/[^?#\\s]*)?$',
     description:
-      "The base URL; of a model the provider's, as its SDK takes it: OpenAI's with `/v1`, Anthropic's without.",
+      "The base URL; of a model the provider's, as its SDK takes it: OpenAI's with `/v1`, Anthropic's without. Azure: https://{resource}.openai.azure.com/openai/v1, or with api_version …/openai. Bedrock: https://bedrock-runtime.{region}.amazonaws.com. Vertex: https://{region}-aiplatform.googleapis.com/v1/projects/{project}/locations/{region}",
   }),
   weight: Type.Integer({
     default: 1,
@@ -55,23 +59,54 @@ const place = {
     maximum: 1_000_000,
     description: 'Its share of the calls among the targets; with 0 it is only tried when all others fail.',
   }),
-  credential: Type.Optional(Type.String({ description: 'The credential that the gate adds; left out: none.' })),
+  ...keyFields,
   timeout_ms: timeouts,
 };
 
 export const modelTarget = Type.Object(
   {
     ...place,
-    provider: Type.Enum(['openai', 'anthropic'], {
-      description: 'Whose API it speaks. All targets of a route speak the same one.',
+    provider: Type.Enum([...providerNames], {
+      description:
+        'Who runs it. openai and anthropic are also every other server with their API; azure is Azure OpenAI, bedrock and vertex are the models of Anthropic at AWS and Google, and vertex those with an API like that of OpenAI.',
     }),
-    model: Type.String({ minLength: 1, maxLength: 200, description: 'The name of the model at its provider.' }),
+    api: Type.Optional(
+      Type.Enum(['openai', 'anthropic'] as ModelApi[], {
+        description: 'Of provider vertex: whose API it speaks. The other providers have one each.',
+      }),
+    ),
+    api_version: Type.Optional(
+      Type.String({
+        pattern: '^[A-Za-z0-9][A-Za-z0-9.-]{0,63}$',
+        description:
+          'Azure: the version of the classic API, 2024-10-21 for one; left out: the v1 API, which has none. Bedrock and vertex with api anthropic: the anthropic_version that is sent whatever clients ask for; left out: 2023-06-01 by the name the platform has for it, any other as the client asks.',
+      }),
+    ),
+    model: Type.String({
+      minLength: 1,
+      maxLength: 2_048,
+      description:
+        'The name of the model at its provider; of its deployment at Azure; at Bedrock also an inference profile or an ARN.',
+    }),
+    headers: Type.Optional(
+      Type.Record(
+        Type.String({ pattern: "^[a-z0-9!#$%&'*+.^_`|~-]{1,100}$" }),
+        Type.String({ pattern: '^[\\x20-\\x7e]{1,4096}$' }),
+        {
+          maxProperties: 16,
+          additionalProperties: false,
+          description:
+            'Headers of every request to it, over those of the client; `anthropic-beta` adds to them. Keys go into a credential.',
+        },
+      ),
+    ),
     max_output_tokens: Type.Integer({
       minimum: 1,
       maximum: 100_000_000,
       description: 'The longest answer the model can give; what is reserved where a client names no limit.',
     }),
     price: Type.Optional(modelPrice),
+    ...tokenizerFields,
   },
   { additionalProperties: false, description: 'One place that serves a model.' },
 );

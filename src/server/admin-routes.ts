@@ -36,6 +36,8 @@ export const adminRoutes = {
   'task.list': { method: 'GET', path: '/tasks', roles: ['auditor', 'operator'], records: null },
   'task.show': { method: 'GET', path: '/tasks/{id}', roles: ['auditor', 'operator'], records: null },
   'task.kill': { method: 'POST', path: '/tasks/{id}/kill', roles: ['operator'], records: 'durable', stops: true },
+  budgets: { method: 'GET', path: '/budgets', roles: ['auditor', 'operator'], records: null },
+  'task.raise': { method: 'POST', path: '/tasks/{id}/raise', roles: ['operator'], records: 'durable' },
   'suspension.list': { method: 'GET', path: '/suspensions', roles: ['operator'], records: null },
   'suspension.suspend': {
     ...{ method: 'POST', path: '/suspensions', roles: ['operator'] },

@@ -1,7 +1,8 @@
-/** The tasks of the admin plane: those of every tenant, which people find, look at and kill. */
-import type { Json, JsonObject, TaskRecord, TaskState } from '../call.ts';
+/** The tasks of the admin plane: those of every tenant, which people find, look at, raise and kill. */
+import type { Json, JsonObject, Spending, TaskRecord, TaskState } from '../call.ts';
 import { type Denial, deny, isDenial } from '../denial.ts';
 import type { AdminRequests } from '../wire/admin-request.ts';
+import { usdFromMicroUsd } from '../wire/money.ts';
 import type { About, AdminAnswers, Answered, Asked, Query } from './admin-routes.ts';
 import { jsonReply } from './reply.ts';
 
@@ -30,11 +31,26 @@ export interface AdminTaskPorts {
   readonly document: (record: TaskRecord) => Promise<Json>;
   /** Ends the task and its parts, and records that in the life of the task. */
   readonly kill: (record: TaskRecord) => Promise<TaskRecord | Denial>;
+  /** Raises limits or the life of the task, and records that in the life of the task. */
+  readonly raise: (
+    record: TaskRecord,
+    raise: RaisedBy,
+  ) => Promise<{ readonly before: TaskRecord; readonly after: TaskRecord } | Denial>;
   readonly requests: AdminRequests;
 }
 
+/** As a person asks for it: limits to a number, or by one. */
+export interface RaisedBy {
+  readonly to: Partial<Spending>;
+  readonly by: Partial<Spending>;
+  /** How long it shall live from now on at least, in milliseconds; null to leave that. */
+  readonly ttlMs: number | null;
+}
+
 /** The answers of `/tasks…`. */
-export function adminTasks(ports: AdminTaskPorts): AdminAnswers<'task.list' | 'task.show' | 'task.kill'> {
+export function adminTasks(
+  ports: AdminTaskPorts,
+): AdminAnswers<'task.list' | 'task.show' | 'task.kill' | 'task.raise'> {
   return {
     'task.list': async ({ query }) => ({ reply: await list(ports, query) }),
     'task.show': async ({ id }) => {
@@ -42,6 +58,7 @@ export function adminTasks(ports: AdminTaskPorts): AdminAnswers<'task.list' | 't
       return { reply: record === undefined ? unknown() : jsonReply(200, await whole(ports, record)) };
     },
     'task.kill': (asked) => kill(ports, asked),
+    'task.raise': (asked) => raise(ports, asked),
   };
 }
 
@@ -75,6 +92,32 @@ async function kill(ports: AdminTaskPorts, { id, body }: Asked): Promise<Answere
   };
   const ended = await ports.kill(record);
   return { reply: isDenial(ended) ? ended : jsonReply(200, await whole(ports, ended)), about };
+}
+
+async function raise(ports: AdminTaskPorts, { id, body }: Asked): Promise<Answered> {
+  const read = ports.requests.raise(body);
+  if (isDenial(read)) return { reply: read };
+  const { reason, ...asked } = read;
+  const record = await ports.find(id);
+  if (record === undefined) return { reply: unknown() };
+  const raised = await ports.raise(record, asked);
+  const { agent, tenant } = record;
+  const about: About = {
+    ...{ task: record.id, agent: agent.id, issuer: agent.issuer, tenant },
+    notes: {
+      ...(isDenial(raised) ? {} : { limits_before: limitsOf(raised.before), limits_after: limitsOf(raised.after) }),
+      ...(reason === null ? {} : { reason_given: reason }),
+    },
+  };
+  if (isDenial(raised)) return { reply: raised, about };
+  return { reply: jsonReply(200, await whole(ports, raised.after)), about };
+}
+
+/** The limits of a task in one line, for people who read the trail. */
+function limitsOf({ budget, expiresAtMs }: TaskRecord): string {
+  const { tokens, costMicroUsd, calls, seconds } = budget;
+  const limits = `tokens ${tokens}, cost_usd ${usdFromMicroUsd(costMicroUsd)}, calls ${calls}, seconds ${seconds}`;
+  return `${limits}, expires_at ${new Date(expiresAtMs).toISOString()}`;
 }
 
 /** A task in a list: what tells it from others. */

@@ -20,6 +20,7 @@ export interface RequestContext {
 export interface CallHints {
   readonly toolCallId: string | null;
   readonly deadlineMs: number | null;
+  readonly caching?: 'bypass' | 'refresh';
 }
 
 /** The surface that reads a request. Denies `route_unknown`. */
@@ -45,7 +46,20 @@ export function hintsOf(request: RawRequest): CallHints | Denial {
   if (deadlineMs !== null && !(Number.isInteger(deadlineMs) && deadlineMs > 0 && deadlineMs <= deadlineMsMax)) {
     return deny('request_invalid', `x-tollgate-deadline-ms must be a whole number from 1 to ${deadlineMsMax}.`);
   }
-  return { toolCallId: toolCallId !== null && toolCallIdForm.test(toolCallId) ? toolCallId : null, deadlineMs };
+  const caching = cachingOf(request);
+  return {
+    toolCallId: toolCallId !== null && toolCallIdForm.test(toolCallId) ? toolCallId : null,
+    deadlineMs,
+    ...(caching === null ? {} : { caching }),
+  };
+}
+
+/** What a request says of kept answers (RFC 9111 §5.2.1): `no-store` is none at all, `no-cache` a new one. */
+function cachingOf(request: RawRequest): 'bypass' | 'refresh' | null {
+  const directives = (single(request, 'cache-control') ?? '').toLowerCase().split(',');
+  const says = (directive: string) => directives.some((one) => one.trim() === directive);
+  if (says('no-store') || single(request, 'x-tollgate-cache') === 'bypass') return 'bypass';
+  return says('no-cache') ? 'refresh' : null;
 }
 
 /** What an Arrival is made from. */

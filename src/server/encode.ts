@@ -5,6 +5,7 @@ import type { Reply, Rooms } from '../pipeline.ts';
 import { traceparentOf } from '../telemetry/trace.ts';
 import type { Dialect } from '../wire/dialect.ts';
 import { usdFromMicroUsd } from '../wire/money.ts';
+import { rateHeaders } from '../wire/rate-headers.ts';
 
 /** Headers of every answer to a call; on a stream the values are those of the moment its head goes out. */
 export function callHeaders(
@@ -12,7 +13,11 @@ export function callHeaders(
   remaining: Spending | undefined,
   overheadMs: number,
 ): Record<string, string> {
+  const { cache } = call;
   return {
+    ...(cache?.state === 'miss' ? { 'x-tollgate-cache': 'miss' } : {}),
+    // Age: RFC 9111 §5.1.
+    ...(cache?.state === 'hit' ? { 'x-tollgate-cache': 'hit', age: String(Math.floor(cache.kept.ageMs / 1000)) } : {}),
     'x-request-id': call.requestId,
     'x-tollgate-call-id': call.id,
     'x-tollgate-overhead-ms': overheadMs.toFixed(2),
@@ -42,12 +47,14 @@ export function encoders(
     encodeDenial: ({ surface, shown, requestId }, denial, members): Reply => {
       const { status, headers, body } = dialectOf(surface).denial(denial, members, requestId);
       const challenged = challengeHeader(challenge(denial, shown));
-      return { status, headers: { ...denialHeaders(denial), ...challenged, ...headers }, body };
+      const rates = rateHeaders(surface, denial.details.rates ?? []);
+      return { status, headers: { ...denialHeaders(denial), ...rates, ...challenged, ...headers }, body };
     },
-    encodeDenialFrame: ({ surface, requestId }, denial, members) =>
-      dialectOf(surface).denialFrame(denial, members, requestId),
+    encodeDenialFrame: ({ surface, requestId }, denial, members, lastNumber) =>
+      dialectOf(surface).denialFrame(denial, members, requestId, lastNumber),
     headers: (call, remaining, overheadMs) => ({
       ...callHeaders(call, remaining, overheadMs),
+      ...rateHeaders(call.surface, call.rates?.states ?? []),
       ...requestIdHeader(dialectOf(call.surface), call.requestId),
     }),
   };

@@ -12,6 +12,11 @@ export function assertAmounts(amounts: Amounts): void {
   }
 }
 
+/** What every scope counts: all but the dimensions that begin with `@`. */
+export function withoutSplits(amounts: Amounts): Amounts {
+  return Object.fromEntries(Object.entries(amounts).filter(([dimension]) => !dimension.startsWith('@')));
+}
+
 export function assertScopes(scopes: readonly Scope[]): void {
   assert.equal(new Set(scopes.map(({ key }) => key)).size, scopes.length, 'the scopes of a reservation differ');
 }
@@ -26,6 +31,14 @@ export function exceeded(limits: Amounts, amounts: Amounts, taken: (dimension: s
     if (asked > 0 && taken(dimension) + asked > limit) return dimension;
   }
   return undefined;
+}
+
+const holderForm = /^[\x21-\x7e]{1,256}$/;
+/** So many forfeits are given in one answer. */
+export const forfeitsMax = 10_000;
+
+export function assertHolder(holder: string): void {
+  assert.ok(holderForm.test(holder), 'a holder is 1 to 256 printable ASCII characters without a space');
 }
 
 const memberForm = /^[\x20-\x7e]{1,4096}$/;

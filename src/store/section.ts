@@ -12,6 +12,34 @@ const node = Type.String({
 const nodes = (description: string) => Type.Array(node, { minItems: 1, maxItems: 64, description });
 const secret = (description: string) => Type.Optional(Type.String({ minLength: 1, description }));
 
+const localShare = Type.Object(
+  {
+    share: Type.Number({
+      default: 0.1,
+      exclusiveMinimum: 0,
+      maximum: 1,
+      description: 'The part of what was left of each budget that one gateway may spend by itself.',
+    }),
+    window_ms: Type.Integer({
+      default: 600_000,
+      minimum: 60_000,
+      maximum: 86_400_000,
+      description: 'A gateway goes on by itself once in so long a time, however often Redis goes.',
+    }),
+    seen_ms: Type.Integer({
+      default: 30_000,
+      minimum: 1_000,
+      maximum: 300_000,
+      description: 'Only for tasks whose record it has seen within this time.',
+    }),
+  },
+  {
+    default: {},
+    additionalProperties: false,
+    description: 'With when_lost: local_share; for limits.store_lost_ms at a time.',
+  },
+);
+
 const memoryStore = Type.Object(
   { kind: Type.Literal('memory', { description: 'State of a single gateway; it forgets at its end.' }) },
   { additionalProperties: false, description: 'In this process.' },
@@ -62,11 +90,25 @@ const redisStore = Type.Object(
       maximum: 10_000,
       description: 'How long Redis may take to answer before the call is refused.',
     }),
+    gateway_lease_ms: Type.Integer({
+      default: 30_000,
+      minimum: 500,
+      maximum: 45_000,
+      description: 'How long after its last sign a gateway counts as dead, and what it held is charged in full.',
+    }),
+    when_lost: Type.Enum(['deny', 'local_share'], {
+      default: 'deny',
+      description:
+        'Without Redis: refuse every call, or let reads and model calls go on with a share of their budgets.',
+    }),
+    local_share: localShare,
   },
   { additionalProperties: false, description: 'On Redis: exactly one of url, sentinel and cluster.' },
 );
 
 export type RedisStoreConfig = Type.Static<typeof redisStore>;
+/** Where Redis is and how it is talked to. */
+export type RedisPlace = Omit<RedisStoreConfig, 'gateway_lease_ms' | 'when_lost' | 'local_share'>;
 export type StoreConfig = Type.Static<typeof memoryStore> | RedisStoreConfig;
 
 export const storeSection = Type.Unsafe<StoreConfig>({

@@ -7,6 +7,7 @@
  * slot of a cluster. Values are JSON and immutable: neither side changes what it gave or got.
  */
 import type { Json } from '../call.ts';
+import type { RateStore } from './rates.ts';
 
 export class StoreUnavailable extends Error {
   override readonly name = 'StoreUnavailable';
@@ -25,6 +26,11 @@ export interface Versioned {
 export interface Scope {
   readonly key: string;
   readonly limits: Amounts;
+  /**
+   * Counts what a settlement says of its amounts (dimensions that begin with `@`) as well; other scopes leave it out. It may
+   * have many, so that where it stands is told by `balance` alone, and is nothing in the answers to holds and settlements.
+   */
+  readonly splits?: true;
   /** When the counter may be forgotten, in milliseconds from now; renewed by use. */
   readonly ttlMs: number;
 }
@@ -52,6 +58,15 @@ export interface SettleResult {
   /** False if this id had been settled before; then nothing changed. */
   readonly settled: boolean;
   readonly balances: readonly Balance[];
+  /** What an earlier settlement spent, where it is still known: a closed id is remembered for minutes. */
+  readonly before?: Amounts;
+}
+
+/** What was charged in full because whoever held it is gone; to be corrected by a settlement. */
+export interface Forfeit {
+  readonly id: string;
+  readonly holder: string;
+  readonly amounts: Amounts;
 }
 
 export type CompareAndSetResult =
@@ -69,7 +84,7 @@ export interface Subscription {
   close(): Promise<void>;
 }
 
-export interface Store extends AsyncDisposable {
+export interface Store extends RateStore, AsyncDisposable {
   open(): Promise<void>;
   /** Resolves if the backend answers within its time-out. */
   ping(): Promise<void>;
@@ -83,15 +98,29 @@ export interface Store extends AsyncDisposable {
    * Holds `amounts` on all scopes or on none, in one atomic step. Idempotent by `id`: the same call again gives the
    * same answer and holds nothing twice. What is not settled within `ttlMs` is given back to the totals, and its id is
    * closed. A refusal holds nothing and is not remembered: asked again, it is judged again. A dimension that `amounts`
-   * does not draw on refuses nothing. A counter is not forgotten while something is held on it.
+   * does not draw on refuses nothing. A counter is not forgotten while something is held on it. `holder` names who
+   * holds it: up to 256 printable characters without a space.
    */
-  reserve(id: string, scopes: readonly Scope[], amounts: Amounts, ttlMs: number): Promise<ReserveResult>;
+  reserve(
+    id: string,
+    scopes: readonly Scope[],
+    amounts: Amounts,
+    ttlMs: number,
+    holder?: string,
+  ): Promise<ReserveResult>;
   /**
    * Ends a reservation: what it held is released, `actual` is spent, on the scopes it was made on. Idempotent by id.
    * An id that was never reserved is closed, so that a reserve that comes late holds nothing. One whose reservation
-   * expired still spends `actual`, on its scopes.
+   * expired still spends `actual`, on its scopes; of one that was forfeited `actual` is spent instead of what it held.
    */
   settle(id: string, actual: Amounts): Promise<SettleResult>;
+  /**
+   * Spends in full whatever `holder` holds now, because it will not say any more what it used; gives how many holds that
+   * were. Each can still be settled for a day, which corrects it.
+   */
+  forfeit(holder: string): Promise<number>;
+  /** What was forfeited and is not settled, of all holders whose name begins with `prefix`; at most 10,000. */
+  forfeited(prefix: string): Promise<readonly Forfeit[]>;
   balance(keys: readonly string[]): Promise<readonly Balance[]>;
 
   /**
@@ -111,4 +140,12 @@ export interface Store extends AsyncDisposable {
 /** A key of one tenant: `tg:{tenant}:part:part`. Braces in a tenant would split the slot, so they are escaped. */
 export function storeKey(tenant: string, ...parts: readonly string[]): string {
   return `tg:{${encodeURIComponent(tenant)}}:${parts.join(':')}`;
+}
+
+/**
+ * A key of what is no tenant's, in the slot of `slot`: `tg:{@slot}:part:part`. No tenant has such a slot, since an `@` in
+ * its name is escaped.
+ */
+export function ownerlessKey(slot: string, ...parts: readonly string[]): string {
+  return `tg:{@${encodeURIComponent(slot)}}:${parts.join(':')}`;
 }

@@ -5,10 +5,12 @@
  */
 import type { Json } from '../call.ts';
 import { assertAmounts, assertScopes, exceeded } from './amounts.ts';
+import type { Bucket, TakeResult } from './rates.ts';
 import type {
   Amounts,
   Balance,
   CompareAndSetResult,
+  Forfeit,
   IndexRange,
   ReserveResult,
   Scope,
@@ -78,9 +80,24 @@ export class TrialStore implements Store {
     return { settled: true, balances: [] };
   }
 
+  async forfeit(): Promise<number> {
+    return 0;
+  }
+
+  async forfeited(): Promise<readonly Forfeit[]> {
+    return [];
+  }
+
   balance(keys: readonly string[]): Promise<readonly Balance[]> {
     return this.#read.balance(keys);
   }
+
+  /** A trial takes of no rate, so what would have to wait is not refused: that it would, says only the moment. */
+  async take(buckets: readonly Bucket[]): Promise<TakeResult> {
+    return { ok: true, states: buckets.map(({ capacity }) => ({ remaining: capacity, fullMs: 0 })) };
+  }
+
+  async correct(): Promise<void> {}
 
   async indexAdd(): Promise<void> {}
 

@@ -9,7 +9,7 @@ import { type Access, type AccessPorts, accessTask, asParent, type Claim } from 
 import { isSameAgent } from './claimant.ts';
 import { isSameSubject } from './open.ts';
 import { type Acting, actingOf } from './suspended.ts';
-import { denyUnlessActive, stateOf } from './tasks.ts';
+import { denyUnlessActive } from './tasks.ts';
 
 export interface CheckpointAccessPorts extends AccessPorts {
   readonly denySuspended: (acting: Acting) => Promise<Denial | undefined>;
@@ -63,7 +63,7 @@ export async function accessCheckpoint(
   const waits = record.state === 'paused' && ports.nowMs() < record.expiresAtMs;
   const ended = waits ? undefined : denyUnlessActive(record, ports.nowMs());
   if (ended !== undefined) return ended;
-  const current = await ports.tasks.inheritTaint(record);
+  const current = await ports.tasks.inherit(record);
   return isDenial(current) ? current : { record: current, proof, reader: own };
 }
 
@@ -104,7 +104,8 @@ async function denyReader(ports: CheckpointAccessPorts, own: TaskRecord): Promis
 }
 
 function denyRead({ nowMs, readableUntilMs }: CheckpointAccessPorts, record: TaskRecord): Denial | undefined {
-  if (stateOf(record, nowMs()) === 'killed') return denyUnlessActive(record, nowMs());
+  // What was killed because its budget was spent did no wrong: another may take up where it was left.
+  if (record.state === 'killed' && record.spent === undefined) return denyUnlessActive(record, nowMs());
   if (nowMs() < readableUntilMs(record)) return undefined;
   return deny('task_expired', 'The task has expired, and so has its checkpoint.');
 }
@@ -112,7 +113,7 @@ function denyRead({ nowMs, readableUntilMs }: CheckpointAccessPorts, record: Tas
 async function denyKilledAbove({ tasks }: CheckpointAccessPorts, record: TaskRecord): Promise<Denial | undefined> {
   for (const { id } of record.ancestors) {
     const above = await tasks.load(record.tenant, id);
-    if (above === undefined || above.state === 'killed') {
+    if (above === undefined || (above.state === 'killed' && above.spent === undefined)) {
       return deny('task_killed', 'A task above this one was killed. Its checkpoint is read no more.');
     }
   }

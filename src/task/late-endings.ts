@@ -3,14 +3,15 @@
  * would get wrong: an ending may be told more than once, because a write that was given up on may have been made all the
  * same; `endHistory` counts it once. What still waits when the gate stops is logged, and stands in the trail.
  */
-import type { TaskRecord, Thought, ThoughtMatch } from '../call.ts';
+import type { EntryFact, GivenId, TaskRecord, Thought, ThoughtMatch, WrapUp } from '../call.ts';
 import type { Clock, TaskId } from '../clock.ts';
 import { deny, isDenial } from '../denial.ts';
 import { endState } from '../outcome.ts';
 import { RetryQueue } from '../store/retry-queue.ts';
 import { StoreUnavailable } from '../store/store.ts';
 import type { Log } from '../telemetry/log.ts';
-import { type Ending, endHistory } from './history.ts';
+import { type Ending, endHistory, enterHistory } from './history.ts';
+import { withGivenIds } from './provider-ids.ts';
 import type { Tasks } from './tasks.ts';
 import { addThought, markUsed } from './thoughts.ts';
 
@@ -28,6 +29,12 @@ export interface CallEnding extends Ending {
   readonly proposedBy: ThoughtMatch | null;
   /** What a model said in the answer. */
   readonly said: Thought | null;
+  /** The entry of the call where it never got into the history: the store was away. */
+  readonly unwritten?: EntryFact['entry']['unwritten'];
+  /** Ids that its provider gave in the answer. */
+  readonly given: readonly GivenId[];
+  /** What the call says of the last turn of its task: granted, open to the next call, or made. Absent for nothing. */
+  readonly wrapUp?: WrapUp;
 }
 
 export interface LateEndingsParts {
@@ -105,14 +112,29 @@ export class LateEndings implements AsyncDisposable {
   }
 }
 
+/** The record with the entry of a call that was made while it could not be written. */
+function withEntry(record: TaskRecord, { unwritten, callId }: CallEnding): TaskRecord {
+  if (unwritten === undefined || record.history.some((entry) => entry.callId === callId)) return record;
+  return enterHistory(record, unwritten.entry, unwritten.historyMax);
+}
+
 /** The record with the call ended in it; the very same record if that is known there already. */
 function withEnding(record: TaskRecord, ending: CallEnding): TaskRecord {
-  const ended = endHistory(record, ending);
+  const ended = endHistory(withEntry(record, ending), ending);
   if (ended === record) return record;
-  const { proposedBy, said, outcome, callId } = ending;
-  let next = ended;
+  const { proposedBy, said, outcome, callId, given } = ending;
+  let next = withGivenIds(ended, given);
   if (proposedBy !== null && endState(outcome) === 'denied') {
     next = { ...next, thoughts: markUsed(next, proposedBy, callId, 'give back') };
   }
+  next = withWrapUp(next, ending.wrapUp);
   return said === null ? next : { ...next, thoughts: addThought(next, said) };
+}
+
+/** A turn that was made stays made, and one that is open stays open; else the last decision has the word. */
+function withWrapUp(record: TaskRecord, wrapUp: WrapUp | undefined): TaskRecord {
+  const before = record.wrapUp?.state;
+  if (wrapUp === undefined || before === 'done') return record;
+  const state = wrapUp.state === 'granted' && before === 'open' ? 'open' : wrapUp.state;
+  return { ...record, wrapUp: { ...wrapUp, state } };
 }

@@ -3,7 +3,7 @@
  * it may have, the ceilings of the config bound it, the trail records it, and only then is there a token. `POST
  * /tasks` and token exchange are two faces of this one mechanism. Policy and config narrow, never widen.
  */
-import type { Agent, Caller, JsonObject, PlanStep, Spending, Subject, TaskRecord, Trace } from '../call.ts';
+import type { Agent, Caller, JsonObject, OnSpent, PlanStep, Spending, Subject, TaskRecord, Trace } from '../call.ts';
 import { type Denial, deny, isDenial } from '../denial.ts';
 import { narrowTools, type Toolset } from '../toolset.ts';
 import type { NamedSubject, TaskRequestBody } from '../wire/task-request.ts';
@@ -48,6 +48,7 @@ interface Grant {
   readonly tools?: readonly string[];
   readonly plan?: readonly PlanStep[];
   readonly budget?: Partial<Spending>;
+  readonly onSpent?: OnSpent;
   readonly ttlSeconds?: number;
   readonly labels?: JsonObject;
   readonly taint?: readonly string[];
@@ -114,6 +115,11 @@ function narrowBudget(ceiling: Spending, ...wishes: readonly Partial<Spending>[]
     calls: least('calls'),
     seconds: least('seconds'),
   };
+}
+
+/** Of two policies the one that ends the task has its way. */
+function strictestOf(...said: readonly (OnSpent | undefined)[]): OnSpent | undefined {
+  return said.find((one) => one === 'kill') ?? said.find((one) => one !== undefined);
 }
 
 /** What a part may have of its parent's budget: time that the parent has lived is spent for its parts as well. */
@@ -187,6 +193,7 @@ export async function openTask<Verdict extends TaskVerdict>(
       grant.budget ?? {},
       alsoGrant.budget ?? {},
     ),
+    onSpent: strictestOf(grant.onSpent, alsoGrant.onSpent),
     taint,
     ...(regions === undefined ? {} : { regions }),
     ...(claimant.binding === null ? {} : { bound: true as const }),

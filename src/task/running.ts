@@ -15,6 +15,7 @@ import type { Suspensions } from './suspensions.ts';
 import { endedChannel, type Tasks } from './tasks.ts';
 
 const lookEveryMs = 1000;
+const paused = 'The task was paused while this call ran: its budget is spent.';
 
 type Running = Pick<TaskRecord, 'id' | 'ancestors' | 'tenant' | 'agent'>;
 
@@ -56,8 +57,8 @@ export class RunningCalls implements AsyncDisposable {
     this.#options.suspensions.onChange((list) => this.#suspended(list));
     this.#subscription = await this.#options.store.subscribe(endedChannel, (message) => {
       if (typeof message !== 'object' || message === null || Array.isArray(message)) return;
-      const { task, state } = message as { task?: unknown; state?: unknown };
-      if (typeof task === 'string') this.#ended(task, state);
+      const { task, state, spent } = message as { task?: unknown; state?: unknown; spent?: unknown };
+      if (typeof task === 'string') this.#ended(task, state, spent === true);
     });
   }
 
@@ -106,7 +107,7 @@ export class RunningCalls implements AsyncDisposable {
   /** Aborts what runs of a task; the reason is the denial that the agent is told. */
   abort(taskId: string, code: DenialCode): void {
     for (const { abort } of this.#byTask.get(taskId)?.calls ?? []) {
-      abort.abort(deny(code, 'The task was ended while this call ran.'));
+      abort.abort(deny(code, code === 'task_paused' ? paused : 'The task was ended while this call ran.'));
     }
   }
 
@@ -123,8 +124,10 @@ export class RunningCalls implements AsyncDisposable {
     }
   }
 
-  #ended(taskId: string, state: unknown): void {
-    if (state === 'killed' || state === 'completed') this.abort(taskId, `task_${state}`);
+  /** A task that was killed because its budget is spent says so, as it does to every later call. */
+  #ended(taskId: string, state: unknown, isSpent: boolean): void {
+    if (state === 'killed' && isSpent) this.abort(taskId, 'task_budget_exhausted');
+    else if (state === 'killed' || state === 'completed' || state === 'paused') this.abort(taskId, `task_${state}`);
   }
 
   #schedule(): void {
@@ -151,7 +154,7 @@ export class RunningCalls implements AsyncDisposable {
       const record = await tasks.load(tenant, taskId as TaskRecord['id']);
       // Nobody could kill a task whose record is gone.
       if (record === undefined) return this.abort(taskId, 'task_unknown');
-      this.#ended(taskId, record.state);
+      this.#ended(taskId, record.state, record.spent !== undefined);
       for (const { abort, tokenId } of calls) {
         const revoked = denyRevoked(record, tokenId);
         if (revoked !== undefined) abort.abort(revoked);

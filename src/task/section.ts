@@ -61,6 +61,11 @@ export const taskSection = Type.Object(
         description: 'The budget of a task that asks for none, and the ceiling for one that does.',
       },
     ),
+    on_spent: Type.Enum(['kill', 'pause'], {
+      default: 'kill',
+      description:
+        'What becomes of a task whose budget is spent: `kill` ends it, `pause` lets it wait until an operator raises its budget (tollgate task raise). Its calls are answered 402 either way. A policy may say otherwise of single tasks.',
+    }),
     loop: Type.Object(
       {
         repeats: Type.Integer({

@@ -11,7 +11,9 @@ import type {
   CallerFact,
   DecisionFact,
   EntryFact,
+  HistoryEntry,
   Obligations,
+  Operation,
   OperationFact,
   Outcome,
   Spending,
@@ -22,11 +24,13 @@ import type {
   Thought,
   ThoughtMatch,
   Underway,
+  WrapUp,
 } from '../call.ts';
 import type { Clock, ThoughtId } from '../clock.ts';
 import { type Denial, deny, isDenial } from '../denial.ts';
 import { endState, unsentOutcome } from '../outcome.ts';
 import type { Stage } from '../stage.ts';
+import { StoreUnavailable } from '../store/store.ts';
 import { type AgentLimits, type AgentLoopsUse, type AgentNews, denyAgentRuns } from './agent-loops.ts';
 import { callDigests, keyedDigest } from './call-digests.ts';
 import type { CarriedTaint } from './carried.ts';
@@ -34,6 +38,7 @@ import { type Caught, withCaught } from './caught.ts';
 import { askedToWait, enterHistory, factsOf, repeatsOf, withDenial } from './history.ts';
 import type { CallEnding, LateEndings } from './late-endings.ts';
 import { countsAsDenied, denyLooping, type LoopLimits, restMs } from './loops.ts';
+import { givenBy, namedThings } from './provider-ids.ts';
 import { denyRevoked } from './revoked.ts';
 import { actingOf } from './suspended.ts';
 import type { Suspensions } from './suspensions.ts';
@@ -57,6 +62,8 @@ export interface TaskStages {
   readonly agentLoops: AgentLoopsUse;
   readonly loop: LoopLimits & { readonly agent: AgentLimits };
   readonly historyMax: number;
+  /** Whether a call of this operation may go on while its entry in the history cannot be written. Absent: none may. */
+  readonly goesOnWithout?: (operation: Operation) => boolean;
 }
 
 const unknownTask = () => deny('task_unknown', 'There is no such task for this caller.');
@@ -84,7 +91,7 @@ export function taskStage(stages: TaskStages): Stage<Arrival & CallerFact, TaskF
     admit: async ({ caller }) => {
       const found = await usableTask(stages, caller);
       if (isDenial(found)) return found;
-      const inherited = await stages.tasks.inheritTaint(found);
+      const inherited = await stages.tasks.inherit(found);
       if (isDenial(inherited)) return inherited;
       const [view, agentRuns] = await Promise.all([
         viewOf(stages, inherited),
@@ -136,6 +143,10 @@ export function enterStage(stages: TaskStages): Stage<Arrival & CallerFact & Tas
         ...(digests.prompt === null ? {} : { prompt: keyedDigest(digestKey, digests.prompt) }),
       };
       const caps = await agentLoops.capsOf(record, operation, digests.whole, loop.agent);
+      const pending: HistoryEntry = {
+        ...{ callId: call.id, kind: operation.kind, ...looking, state: 'pending', atMs: call.receivedAtMs },
+        ...{ costMicroUsd: 0, target: null, facts },
+      };
       let entered: { before: TaskRecord; repeats: number; thought: ThoughtMatch | null } | undefined;
       const enter = (current: TaskRecord | undefined) => {
         if (current === undefined) return unknownTask();
@@ -149,22 +160,14 @@ export function enterStage(stages: TaskStages): Stage<Arrival & CallerFact & Tas
         entered = { before: current, repeats, thought };
         const marked =
           thought === null ? current : { ...current, thoughts: markUsed(current, thought, call.id, 'take') };
-        return enterHistory(
-          marked,
-          {
-            callId: call.id,
-            kind: operation.kind,
-            ...looking,
-            state: 'pending',
-            atMs: call.receivedAtMs,
-            costMicroUsd: 0,
-            target: null,
-            facts,
-          },
-          stages.historyMax,
-        );
+        return enterHistory(marked, pending, stages.historyMax);
       };
-      const updated = await stages.tasks.update(call.caller.tenant, id, enter).catch((fault: unknown) => {
+      let unwritten = false;
+      const updated = await stages.tasks.update(call.caller.tenant, id, enter).catch(async (fault: unknown) => {
+        if (fault instanceof StoreUnavailable && stages.goesOnWithout?.(operation)) {
+          unwritten = true;
+          return enter(await stages.tasks.load(call.caller.tenant, id));
+        }
         // Whether it was written is not known: it must not stay pending.
         stages.endings.later(endingOf(stages, call, { facts, thought: entered?.thought ?? null }, neverSent));
         throw fault;
@@ -172,7 +175,11 @@ export function enterStage(stages: TaskStages): Stage<Arrival & CallerFact & Tas
       if (isDenial(updated)) return updated;
       if (entered === undefined) throw new Error('the task was written without the call having entered');
       const { before, repeats, thought } = entered;
-      return { entry: { thought, repeats, facts, caps, task: await viewOf(stages, before) } };
+      const named = namedThings(before, operation.route, payload.namedIds?.() ?? []);
+      if (named?.tokens !== undefined) payload.namedTokens?.(named.tokens);
+      const late = unwritten ? { unwritten: { entry: pending, historyMax: stages.historyMax } } : {};
+      const entry = { thought, repeats, facts, caps, ...late, ...(named === undefined ? {} : { named }) };
+      return { entry: { ...entry, task: await viewOf(stages, before) } };
     },
     late: (call, given) => settleTask(stages, { ...call, ...given }, neverSent),
   };
@@ -252,7 +259,10 @@ export async function settleTask(stages: TaskStages, call: Underway, outcome: Ou
   if (resolved === undefined || entry === undefined) return settleRefused(stages, task, outcome);
   const { route } = resolved.operation;
   await Promise.all([
-    stages.endings.settle(endingOf(stages, { ...call, caller, resolved, task }, entry, outcome)),
+    stages.endings.settle({
+      ...endingOf(stages, { ...call, caller, resolved, task }, entry, outcome),
+      ...wrapUpAfter(call, outcome),
+    }),
     noteOutcome(stages, task, route, outcome),
   ]);
   if (call.tainted !== true || call.decision === undefined) return;
@@ -292,14 +302,24 @@ function newsOf(outcome: Outcome): AgentNews | null {
   return state === 'done' && outcome.denial === null ? 'answered' : null;
 }
 
+/** A call that was cut at its limit, or given less than it asked for, opens the last turn that its decision grants. */
+function wrapUpAfter({ reservation, decision }: Underway, outcome: Outcome): { readonly wrapUp?: WrapUp } {
+  const tokens = decision?.obligations.wrap_up?.tokens;
+  if (tokens === undefined) return {};
+  const sent = outcome.attempts.some((attempt) => attempt.sent);
+  if (reservation?.wrapUp === true) return sent ? { wrapUp: { tokens, state: 'done' } } : {};
+  const cut = sent && (reservation?.lowered === true || outcome.denial?.code === 'task_budget_exhausted');
+  return { wrapUp: { tokens, state: cut ? 'open' : 'granted' } };
+}
+
 function endingOf(
   { clock }: TaskStages,
   call: Arrival & CallerFact & TaskFact & OperationFact,
-  entry: Pick<EntryFact['entry'], 'facts' | 'thought'>,
+  entry: Pick<EntryFact['entry'], 'facts' | 'thought' | 'unwritten'>,
   outcome: Outcome,
 ): CallEnding {
   const { caller, task, resolved, trace } = call;
-  const { denial, attempts, costMicroUsd, target, thoughtId, proposals } = outcome;
+  const { denial, attempts, costMicroUsd, target, thoughtId, proposals, givenIds = [] } = outcome;
   const atMs = clock.nowMs();
   const said = (id: ThoughtId): Thought => ({
     ...{ id, callId: call.id, source: 'observed', atMs, span: `${trace.traceId}-${trace.spanId}` },
@@ -311,6 +331,8 @@ function endingOf(
     // Not the whole outcome: it may have to wait, and holds the text of the answer.
     outcome: { denial, attempts, costMicroUsd, target },
     proposedBy: entry.thought,
+    ...(entry.unwritten === undefined ? {} : { unwritten: entry.unwritten }),
     said: thoughtId === null ? null : said(thoughtId),
+    given: target === null ? [] : givenBy(target, task.record.digestKey, givenIds, outcome.usage),
   };
 }

@@ -44,6 +44,29 @@ export function listTask(store: Pick<Store, 'indexAdd'>, record: TaskRecord, ttl
   return store.indexAdd(indexKey, memberOf(record), ttlMs);
 }
 
+/** Up to `max` of the newest tasks, of one tenant where it is named, without their records. */
+export async function newestTasks(
+  store: Pick<Store, 'indexRange'>,
+  max: number,
+  only?: string,
+): Promise<readonly { readonly id: string; readonly tenant: string }[]> {
+  const found: { id: string; tenant: string }[] = [];
+  let below: string | undefined;
+  for (let examined = 0; examined < examinedMax && found.length < max; examined += limitMax) {
+    const members = await store.indexRange(
+      indexKey,
+      below === undefined ? { limit: limitMax } : { limit: limitMax, below },
+    );
+    for (const member of members) {
+      const { id, tenant } = readMember(member);
+      if (only === undefined || tenant === only) found.push({ id, tenant });
+    }
+    if (members.length < limitMax) break;
+    below = members.at(-1);
+  }
+  return found.slice(0, max);
+}
+
 export interface TaskListParts {
   readonly store: Pick<Store, 'indexRange'>;
   readonly load: (tenant: string, id: string) => Promise<TaskRecord | undefined>;
@@ -83,9 +106,13 @@ export async function taskPage(parts: TaskListParts, query: TaskQuery): Promise<
 }
 
 async function loadMember(parts: TaskListParts, member: string, only: string | undefined) {
-  const [, id = '', encoded = ''] = memberForm.exec(member) ?? [];
-  const tenant = decodeURIComponent(encoded);
+  const { id, tenant } = readMember(member);
   return only === undefined || tenant === only ? parts.load(tenant, id) : undefined;
+}
+
+function readMember(member: string): { readonly id: string; readonly tenant: string } {
+  const [, id = '', encoded = ''] = memberForm.exec(member) ?? [];
+  return { id, tenant: decodeURIComponent(encoded) };
 }
 
 function fits(parts: TaskListParts, { state, agent }: TaskQuery, record: TaskRecord): boolean {

@@ -3,13 +3,33 @@
  * every gateway on the store sees the same. Knowing an id is no right: who may see or end a task is for the caller
  * of these methods to check against the record.
  */
-import type { Agent, Ancestor, JsonObject, PlanStep, Spending, Subject, TaskRecord, TaskState } from '../call.ts';
+import type {
+  Agent,
+  Ancestor,
+  JsonObject,
+  OnSpent,
+  PlanStep,
+  Spending,
+  Subject,
+  TaskRecord,
+  TaskState,
+} from '../call.ts';
 import { type Clock, newId } from '../clock.ts';
 import { type Denial, deny, isDenial } from '../denial.ts';
 import { type Store, storeKey } from '../store/store.ts';
 import { updateRecord } from '../store/update.ts';
 import type { CarriedTaint } from './carried.ts';
 import { type Caught, withCaught } from './caught.ts';
+import { type Raise, raised } from './raise.ts';
+import {
+  denyPaused,
+  denySpentTask,
+  fateOf,
+  type SpentFate,
+  type SpentNews,
+  spentRecord,
+  wrappedUpRecord,
+} from './spent.ts';
 import { listTask, type TaskPage, type TaskQuery, taskPage } from './task-list.ts';
 
 export type { TaskPage, TaskQuery } from './task-list.ts';
@@ -30,6 +50,8 @@ export interface NewTask {
   readonly parent: TaskRecord | null;
   readonly ttlMs: number;
   readonly budget: Spending;
+  /** As in the record. */
+  readonly onSpent?: OnSpent | undefined;
   readonly taint: readonly string[];
   /** As in the record. */
   readonly regions?: TaskRecord['regions'];
@@ -51,10 +73,11 @@ export function denyUnlessActive(record: TaskRecord, nowMs: number): Denial | un
     case 'active':
       return undefined;
     case 'paused':
-      return deny('task_paused', 'The task is paused. An operator can raise its budget.');
+      return denyPaused(record);
     case 'completed':
       return deny('task_completed', 'The task is completed. Open a new task for new work.');
     case 'killed':
+      if (record.spent !== undefined) return denySpentTask(record.spent);
       return deny('task_killed', 'The task was killed. Nothing more is called in its name.');
     case 'expired':
       return deny('task_expired', 'The task has expired. Open a new task.');
@@ -62,8 +85,32 @@ export function denyUnlessActive(record: TaskRecord, nowMs: number): Denial | un
 }
 
 /** A task as one that another is part of. */
-export function ancestorOf({ id, agent, purpose, budget }: TaskRecord): Ancestor {
-  return { id, agent: agent.id, issuer: agent.issuer, purpose, budget };
+export function ancestorOf({ id, agent, purpose, budget, expiresAtMs }: TaskRecord): Ancestor {
+  return { id, agent: agent.id, issuer: agent.issuer, purpose, budget, expiresAtMs };
+}
+
+function isSameBudget(one: Spending, other: Spending): boolean {
+  return (['tokens', 'costMicroUsd', 'calls', 'seconds'] as const).every((name) => one[name] === other[name]);
+}
+
+function caughtBy(above: readonly TaskRecord[]): Caught {
+  return above.reduce<Caught>(
+    (caught, { taint, regions }) => withCaught(caught, { taint, ...(regions === undefined ? {} : { regions }) }),
+    { taint: [] },
+  );
+}
+
+/** The very same record where the limits and ends of the tasks above are those it knows. */
+function withLimitsOf(record: TaskRecord, above: readonly TaskRecord[]): TaskRecord {
+  let changed = false;
+  const ancestors = record.ancestors.map((known): Ancestor => {
+    const now = above.find(({ id }) => id === known.id);
+    if (now === undefined || (isSameBudget(known.budget, now.budget) && known.expiresAtMs === now.expiresAtMs))
+      return known;
+    changed = true;
+    return { ...known, budget: now.budget, expiresAtMs: now.expiresAtMs };
+  });
+  return changed ? { ...record, ancestors } : record;
 }
 
 export class Tasks {
@@ -107,6 +154,7 @@ export class Tasks {
       createdAtMs: nowMs,
       expiresAtMs,
       budget: task.budget,
+      ...(task.onSpent === undefined ? {} : { onSpent: task.onSpent }),
       taint: task.taint,
       ...(task.regions === undefined ? {} : { regions: task.regions }),
       ...(task.bound === undefined ? {} : { bound: task.bound }),
@@ -150,36 +198,38 @@ export class Tasks {
 
   /** The denial of a call whose task is part of one that has ended, or undefined: who kills a task kills its parts. */
   async denyUnlessLineageActive(record: TaskRecord): Promise<Denial | undefined> {
-    const caught = await this.#caughtAbove(record);
-    return isDenial(caught) ? caught : undefined;
+    const above = await this.#above(record);
+    return isDenial(above) ? above : undefined;
   }
 
   /**
-   * The record with the taint and regions that the tasks above have taken on since, which are written into it first:
-   * whoever holds a token of the whole may hold one of its part as well. Denies as `denyUnlessLineageActive` does.
+   * The record with what the tasks above have taken on since, which is written into it first: their taint and regions,
+   * for whoever holds a token of the whole may hold one of its part as well; and their budgets, where an operator has
+   * raised one. Denies as `denyUnlessLineageActive` does.
    */
-  async inheritTaint(record: TaskRecord): Promise<TaskRecord | Denial> {
-    const above = await this.#caughtAbove(record);
-    if (isDenial(above) || withCaught(record, above) === record) return isDenial(above) ? above : record;
+  async inherit(record: TaskRecord): Promise<TaskRecord | Denial> {
+    const above = await this.#above(record);
+    if (isDenial(above)) return above;
+    const inherited = (current: TaskRecord) => withLimitsOf(withCaught(current, caughtBy(above)), above);
+    if (inherited(record) === record) return record;
     return this.update(record.tenant, record.id, (current) =>
-      current === undefined ? deny('task_unknown', 'There is no such task.') : withCaught(current, above),
+      current === undefined ? deny('task_unknown', 'There is no such task.') : inherited(current),
     );
   }
 
-  async #caughtAbove(record: TaskRecord): Promise<Caught | Denial> {
-    let caught: Caught = { taint: [] };
+  /** The tasks above as they are now, the parent first. */
+  async #above(record: TaskRecord): Promise<readonly TaskRecord[] | Denial> {
+    const found: TaskRecord[] = [];
     for (const { id } of record.ancestors) {
       const above = await this.load(record.tenant, id);
       if (above === undefined) return deny('task_expired', 'A task above this one has expired.');
       const denial = denyUnlessActive(above, this.#clock.nowMs());
-      if (denial !== undefined)
+      if (denial !== undefined) {
         return deny(denial.code, 'A task above this one has ended. Nothing more is called here.');
-      caught = withCaught(caught, {
-        taint: above.taint,
-        ...(above.regions === undefined ? {} : { regions: above.regions }),
-      });
+      }
+      found.push(above);
     }
-    return caught;
+    return found;
   }
 
   /** Changes a record by compare-and-set; `change` may run several times and must have no effects. */
@@ -205,8 +255,60 @@ export class Tasks {
         ? { ...current, state }
         : current;
     });
-    if (!isDenial(ended)) await this.#store.publish(endedChannel, { task: ended.id, state: ended.state });
+    if (!isDenial(ended)) await this.#tellEnded(ended);
     return ended;
+  }
+
+  /**
+   * What becomes of an active task whose budget is spent: it has its last turn, or is killed or paused, and then every
+   * gateway aborts what runs of it. `after` it has made that turn it ends, whatever is left. Rejects with
+   * `StoreUnavailable`.
+   */
+  async spend(news: SpentNews, after: 'shortage' | 'wrap_up'): Promise<{ fate: SpentFate; record?: TaskRecord }> {
+    const change = after === 'wrap_up' ? wrappedUpRecord : spentRecord;
+    let before: TaskRecord | undefined;
+    const record = await this.update(news.tenant, news.id, (current) => {
+      if (current === undefined) return deny('task_unknown', 'There is no such task.');
+      before = current;
+      return change(current, news, this.#clock.nowMs());
+    });
+    if (isDenial(record)) return { fate: 'unchanged' };
+    const fate = fateOf(before, record);
+    if (fate === 'killed') await this.#carried?.keep(record.agent, record);
+    if (fate === 'killed' || fate === 'paused') await this.#tellEnded(record);
+    return { fate, record };
+  }
+
+  /** Raises what an operator raises, and lets a paused task go on. Denies as `raised` does, and `task_unknown`. */
+  async raise(record: TaskRecord, raise: Raise): Promise<{ before: TaskRecord; after: TaskRecord } | Denial> {
+    const { tenant, id } = record;
+    const above = await this.#above(record);
+    if (isDenial(above)) return above;
+    const endsMs = Math.min(...above.map(({ expiresAtMs }) => expiresAtMs), Number.MAX_SAFE_INTEGER);
+    let before = record;
+    const after = await this.update(tenant, id, (current) => {
+      if (current === undefined) return deny('task_unknown', 'There is no such task.');
+      before = current;
+      return raised(current, raise, endsMs, this.#clock.nowMs());
+    });
+    if (isDenial(after)) return after;
+    if (after.expiresAtMs > before.expiresAtMs) await this.#renewIndexes(after);
+    return { before, after };
+  }
+
+  /** A task that lives longer is found longer. */
+  async #renewIndexes(record: TaskRecord): Promise<void> {
+    const { id, tenant } = record;
+    const [key, ttlMs] = [Tasks.#indexKey(id), this.#ttlMs(record)];
+    const found = await this.#store.get(key);
+    await Promise.all([
+      this.#store.compareAndSet(key, found?.version ?? 0, tenant, ttlMs),
+      listTask(this.#store, record, ttlMs),
+    ]);
+  }
+
+  #tellEnded({ id, state, spent }: TaskRecord): Promise<void> {
+    return this.#store.publish(endedChannel, { task: id, state, spent: spent !== undefined });
   }
 
   /** One writer of a record at a time on this gateway: only other gateways are left to lose a compare-and-set to. */

@@ -45,6 +45,13 @@ export interface EndedCall {
   readonly endMs: number;
 }
 
+/** Providers by the names that the conventions have for them. */
+const providerNames: Readonly<Record<string, string>> = {
+  azure: 'azure.ai.openai',
+  bedrock: 'aws.bedrock',
+  vertex: 'gcp.vertex_ai',
+};
+
 /** Ids of tool calls as providers write them. Anything else is left out: an agent could write what it likes there. */
 const toolCallIdForm = /^[A-Za-z][A-Za-z0-9_-]{0,63}$/;
 const linkForm = /^([0-9a-f]{32})-([0-9a-f]{16})$/;
@@ -96,13 +103,14 @@ function callSpan({ call, outcome, endMs }: EndedCall, wallMs: (monotonicMs: num
 function spanName(call: Underway, model: string | undefined): string {
   const operation = call.resolved?.operation;
   if (operation === undefined) return 'tollgate.call';
-  if (operation.kind === 'model') return model === undefined ? 'chat' : `chat ${model}`;
+  if (operation.kind === 'model') return [genAiOperation(call), ...(model === undefined ? [] : [model])].join(' ');
   return `${genAiOperation(call)} ${operation.name}`;
 }
 
 function genAiOperation(call: Underway): string {
-  const kind = call.resolved?.operation.kind;
-  if (kind === 'model') return 'chat';
+  const { kind, name = '' } = call.resolved?.operation ?? {};
+  // The conventions have one name for all that a model writes.
+  if (kind === 'model') return name.endsWith('.embeddings') ? 'embeddings' : 'chat';
   return kind === 'agent' ? 'invoke_agent' : 'execute_tool';
 }
 
@@ -135,6 +143,7 @@ function callAttributes(call: Underway, outcome: Outcome): SpanAttributes {
   }
   set('tollgate.cost_micro_usd', outcome.costMicroUsd);
   set('tollgate.target', target?.name);
+  if (call.cache?.state === 'hit' || call.cache?.state === 'miss') set('tollgate.cache', call.cache.state);
   return attributes;
 }
 
@@ -157,8 +166,12 @@ function setOperation(set: Set, call: Underway, target: Target | null): void {
   }
   set('gen_ai.request.model', payload?.model?.name);
   set('gen_ai.request.max_tokens', payload?.model?.maxTokens);
-  set('gen_ai.provider.name', target?.provider);
+  set('gen_ai.provider.name', target === null ? null : providerName(target));
   set('gen_ai.response.model', target?.model);
+}
+
+function providerName({ provider }: Target): string {
+  return Object.hasOwn(providerNames, provider) ? (providerNames[provider] as string) : provider;
 }
 
 /** The model call in which this action was proposed. */
@@ -188,7 +201,7 @@ function attemptSpan(
     set('cloud.region', target.region);
     set('tollgate.target.cloud', target.cloud);
     if (target.kind === 'model') {
-      set('gen_ai.provider.name', target.provider);
+      set('gen_ai.provider.name', providerName(target));
       set('gen_ai.request.model', target.model);
     } else set('gen_ai.tool.name', call.resolved?.operation.name);
   }

@@ -4,7 +4,9 @@
  */
 import type { Attempt, Outcome, Underway } from '../call.ts';
 import type { Denial } from '../denial.ts';
+import { LimitMetrics, type LimitReadings, readLimits } from './limit-metrics.ts';
 import { type Counter, type Histogram, MetricRegistry, type Reading } from './metrics.ts';
+import { readStore, StoreMetrics, type StoreReadings } from './store-metrics.ts';
 
 const durationBounds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300];
 const overheadBounds = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5];
@@ -15,7 +17,11 @@ const none = 'none';
 export interface Gauges {
   readonly breakerOpen: () => readonly Reading[];
   readonly auditQueueEvents: () => number;
+  readonly limits: LimitReadings;
+  readonly store: StoreReadings;
   readonly policy: () => { readonly bundle: string; readonly revision: string };
+  /** How much of the windows of configured agents and tenants is spent, as this gateway last saw it. */
+  readonly budgetUsed: () => readonly Reading[];
   /** Where the candidate of this gateway stands, and for how many of 100 it decides. */
   readonly rollout: () => { readonly stage: string; readonly percent: number };
   /** What became of what is reported in OPA's formats. */
@@ -42,6 +48,8 @@ function attemptWord({ status, error }: Attempt): string {
 
 export class GateMetrics {
   readonly #registry = new MetricRegistry();
+  readonly limits = new LimitMetrics(this.#registry);
+  readonly store = new StoreMetrics(this.#registry);
   readonly #calls: Counter;
   readonly #denials: Counter;
   readonly #unauthenticated: Counter;
@@ -53,6 +61,9 @@ export class GateMetrics {
   readonly #stages: Histogram;
   readonly #spans: Counter;
   readonly #compared: Counter;
+  readonly #alerts: Counter;
+  readonly #cache: Counter;
+  readonly #saved: Counter;
   #inFlight = 0;
 
   constructor() {
@@ -92,9 +103,18 @@ export class GateMetrics {
     this.#tokens = registry.counter(
       'tollgate_tokens_total',
       'Tokens of models; cached_input and cache_write are part of input, reasoning of output.',
-      ['direction', 'route'],
+      ['direction', 'route', 'target'],
     );
-    this.#cost = registry.counter('tollgate_cost_micro_usd_total', 'What calls cost, in micro-dollars.', ['route']);
+    this.#cost = registry.counter(
+      'tollgate_cost_micro_usd_total',
+      'What calls cost, in micro-dollars; target is none where no target answered.',
+      ['route', 'target'],
+    );
+    this.#alerts = registry.counter(
+      'tollgate_budget_alerts_total',
+      'Budgets of which so many percent were spent, told of by this gateway.',
+      ['level', 'threshold'],
+    );
     this.#attempts = registry.counter('tollgate_upstream_attempts_total', 'Attempts at targets.', [
       'route',
       'target',
@@ -108,13 +128,31 @@ export class GateMetrics {
       'Inputs that the candidate policy and the one in force both decided, by how the candidate differs.',
       ['outcome'],
     );
+    this.#cache = registry.counter(
+      'tollgate_cache_total',
+      'Calls whose answers the policy lets be kept: hit, miss, or why neither.',
+      ['route', 'outcome'],
+    );
+    this.#saved = registry.counter(
+      'tollgate_cache_saved_micro_usd_total',
+      'What kept answers had cost when they were new, in micro-dollars.',
+      ['route'],
+    );
     registry.reader('tollgate_calls_in_flight', 'Calls under way.', [], () => [[[], this.#inFlight]]);
     processMetrics(registry);
   }
 
   /** Adds what is read from other rooms at each scrape; once. */
-  watch({ breakerOpen, auditQueueEvents, policy, rollout, policyReports }: Gauges): void {
+  watch({ breakerOpen, auditQueueEvents, limits, store, policy, rollout, policyReports, budgetUsed }: Gauges): void {
     const registry = this.#registry;
+    readLimits(registry, limits);
+    readStore(registry, store);
+    registry.reader(
+      'tollgate_budget_used_ratio',
+      'Share of a configured window that is spent, as this gateway last saw it; the highest of equal names.',
+      ['level', 'name', 'per', 'dimension'],
+      budgetUsed,
+    );
     registry.reader(
       'tollgate_breaker_open',
       '1 while the circuit of a target is open.',
@@ -149,6 +187,7 @@ export class GateMetrics {
   ended(call: Underway, outcome: Outcome, overheadMs: number, totalMs: number): void {
     this.#inFlight--;
     const { denial, usage, attempts } = outcome;
+    const target = outcome.target?.name ?? none;
     const operation = call.resolved?.operation;
     const route = operation?.route ?? unresolved;
     this.#calls.add([route, operation?.name ?? unresolved, outcomeWord(outcome), denial?.code ?? none]);
@@ -156,20 +195,34 @@ export class GateMetrics {
     this.#overhead.observe([route], overheadMs / 1000);
     if (denial !== null) this.denied(denial);
     if (usage !== null) {
-      this.#tokens.add(['input', route], usage.inputTokens);
-      this.#tokens.add(['output', route], usage.outputTokens);
+      this.#tokens.add(['input', route, target], usage.inputTokens);
+      this.#tokens.add(['output', route, target], usage.outputTokens);
       const { cachedInputTokens: cached, cacheWriteTokens: written = 0, reasoningTokens: reasoning = 0 } = usage;
-      if (cached > 0) this.#tokens.add(['cached_input', route], cached);
-      if (written > 0) this.#tokens.add(['cache_write', route], written);
-      if (reasoning > 0) this.#tokens.add(['reasoning', route], reasoning);
+      if (cached > 0) this.#tokens.add(['cached_input', route, target], cached);
+      if (written > 0) this.#tokens.add(['cache_write', route, target], written);
+      if (reasoning > 0) this.#tokens.add(['reasoning', route, target], reasoning);
     }
-    if (outcome.costMicroUsd > 0) this.#cost.add([route], outcome.costMicroUsd);
-    for (const attempt of attempts) this.#attempts.add([route, attempt.target, attemptWord(attempt)]);
+    if (outcome.costMicroUsd > 0) this.#cost.add([route, target], outcome.costMicroUsd);
+    for (const attempt of attempts) {
+      // What was answered and not sent was answered with a kept answer.
+      if (attempt.sent || attempt.status === null) this.#attempts.add([route, attempt.target, attemptWord(attempt)]);
+    }
+    this.#cached(route, call.cache);
+  }
+
+  #cached(route: string, cache: Underway['cache']): void {
+    if (cache === undefined || cache.state === 'not_granted') return;
+    this.#cache.add([route, cache.state === 'unused' ? cache.why : cache.state]);
+    if (cache.state === 'hit') this.#saved.add([route], cache.kept.costMicroUsd);
   }
 
   denied(denial: Denial): void {
     this.#denials.add([denial.code]);
     if (denial.code === 'unauthenticated') this.#unauthenticated.add([denial.reasons[0]?.code ?? none]);
+  }
+
+  budgetAlert(level: string, threshold: number): void {
+    this.#alerts.add([level, String(threshold)]);
   }
 
   compared(outcome: string): void {

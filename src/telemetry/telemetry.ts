@@ -10,6 +10,7 @@ import { GateMetrics, type Gauges } from './gate-metrics.ts';
 import type { Log } from './log.ts';
 import { type Post, SpanExport } from './otlp.ts';
 import type { TelemetryConfig } from './section.ts';
+import type { StoreMetrics } from './store-metrics.ts';
 
 export interface TelemetryParts {
   readonly config: TelemetryConfig;
@@ -55,6 +56,11 @@ export class Telemetry implements AsyncDisposable {
     this.#metrics.watch(gauges);
   }
 
+  /** Counts what limits by time do. */
+  get limits(): GateMetrics['limits'] {
+    return this.#metrics.limits;
+  }
+
   /** Watches a call that has just arrived. */
   watch(trace: Trace): Watch {
     const { clock, log } = this.#parts;
@@ -86,6 +92,14 @@ export class Telemetry implements AsyncDisposable {
   denied(denial: Denial): void {
     this.#metrics.denied(denial);
   }
+
+  /** Counts an alert of a budget: of which level, at how many percent of it. */
+  budgetAlert(level: string, threshold: number): void {
+    this.#metrics.budgetAlert(level, threshold);
+  }
+
+  /** Counts a command to the shared store: what it took, and how it went. */
+  readonly storeCommand: StoreMetrics['command'] = (...told) => this.#metrics.store.command(...told);
 
   /** Counts an input that two policies decided, by how they differ: one of a closed set. */
   compared(outcome: string): void {

@@ -75,6 +75,7 @@ const answerAllowed: ReadonlySet<string> = new Set([
   'last-modified',
   'preference-applied',
   'retry-after',
+  'retry-after-ms',
   'vary',
   'x-should-retry',
 ]);
@@ -95,9 +96,13 @@ export function isGatesOwn(name: string): boolean {
 
 /**
  * The headers of the agent's request that go to a target. Besides the allow-list, header arguments of the operation
- * pass: the policy saw and decided on them. What is malformed is left out.
+ * pass: the policy saw and decided on them; and those that the target is configured with. What is malformed is left out.
  */
-export function requestHeaders(encoded: Readonly<Record<string, string>>, args: JsonObject): Record<string, string> {
+export function requestHeaders(
+  encoded: Readonly<Record<string, string>>,
+  args: JsonObject,
+  configured: Readonly<Record<string, string>> = {},
+): Record<string, string> {
   const declared = args.headers;
   const isObject = typeof declared === 'object' && declared !== null && !Array.isArray(declared);
   const asked: ReadonlySet<string> = new Set(isObject ? Object.keys(declared).map((name) => name.toLowerCase()) : []);
@@ -105,9 +110,22 @@ export function requestHeaders(encoded: Readonly<Record<string, string>>, args: 
   for (const [given, value] of Object.entries(encoded)) {
     const name = given.toLowerCase();
     if (isGatesOwn(name) || !isHeader(name, value)) continue;
-    if (requestAllowed.has(name) || asked.has(name)) passing[name] = value;
+    if (requestAllowed.has(name) || asked.has(name) || Object.hasOwn(configured, name)) passing[name] = value;
   }
   return passing;
+}
+
+/** `headers` with those that the target is configured with; features of a list add up. */
+export function withConfigured(
+  headers: Readonly<Record<string, string>>,
+  configured: Readonly<Record<string, string>> | undefined,
+): Readonly<Record<string, string>> {
+  if (configured === undefined) return headers;
+  const all: Record<string, string> = { ...headers, ...configured };
+  const betas = [headers['anthropic-beta'], configured['anthropic-beta']].flatMap((list) => list?.split(',') ?? []);
+  const named = betas.map((one) => one.trim()).filter((one) => one !== '');
+  if (named.length > 0) all['anthropic-beta'] = [...new Set(named)].join(',');
+  return all;
 }
 
 /** A location inside the same service; an absolute one would lead the agent past the gate (RFC 9110 §10.2.2). */

@@ -5,6 +5,7 @@
 import Type from 'typebox';
 import type { Clock } from '../clock.ts';
 import { allowedHost } from './address.ts';
+import * as awsKeys from './credentials/aws-keys.ts';
 import * as awsWebIdentity from './credentials/aws-web-identity.ts';
 import * as azureFederated from './credentials/azure-federated.ts';
 import * as googleSts from './credentials/google-sts.ts';
@@ -23,6 +24,7 @@ import * as none from './credentials/none.ts';
 import * as oauthClientCredentials from './credentials/oauth-client-credentials.ts';
 import * as tokenExchange from './credentials/token-exchange.ts';
 import type { AllowedHost, TlsIdentity } from './dialer.ts';
+import { type TargetAsked, targetFaults } from './target-faults.ts';
 
 export type { TlsIdentity } from './dialer.ts';
 
@@ -34,6 +36,7 @@ const schemas = [
   jwtBearer.schema,
   tokenExchange.schema,
   awsWebIdentity.schema,
+  awsKeys.schema,
   googleSts.schema,
   mtls.schema,
 ] as const;
@@ -72,28 +75,20 @@ function kindOf({ kind }: CredentialConfig): Kind {
   return member;
 }
 
-/** The routing table as far as a credential asks. */
-type Routes = readonly { readonly targets: readonly { readonly url: string; readonly credential?: string }[] }[];
-
-/** Faults a schema cannot say: what each kind finds, and certificates for targets that would never ask for one. */
+/** Faults a schema cannot say: what each kind finds, and what does not go with the targets that refer to it. */
 export function checkCredentials(
   config: CredentialsConfig,
-  routes: Routes = [],
+  routes: readonly { readonly targets: readonly TargetAsked[] }[] = [],
 ): { pointer: string; message: string }[] {
   const own = Object.entries(config).flatMap(([name, credential]) =>
     kindOf(credential)
       .check(credential as never)
       .map(({ pointer, message }) => ({ pointer: `/credentials/${name}${pointer}`, message })),
   );
-  const plain = routes.flatMap(({ targets }, route) =>
-    targets.flatMap(({ url, credential }, target) => {
-      const named = credential !== undefined && Object.hasOwn(config, credential) ? config[credential] : undefined;
-      if (named?.kind !== 'mtls' || url.startsWith('https:')) return [];
-      const pointer = `/routes/${route}/targets/${target}/url`;
-      return [{ pointer, message: `expected https: the credential ${credential} is a certificate` }];
-    }),
+  const ofTargets = routes.flatMap(({ targets }, route) =>
+    targets.flatMap((target, index) => targetFaults(target, `/routes/${route}/targets/${index}`, config)),
   );
-  return [...own, ...plain];
+  return [...own, ...ofTargets];
 }
 
 /** Where tokens are got: what the dialer of the credentials may reach, and nothing else. */

@@ -12,7 +12,9 @@ import { type Credential, CredentialError, type Granted } from './credentials/in
 import { canDecode, decode } from './decode.ts';
 import type { Dialer, SendRequest } from './dialer.ts';
 import { DialError, type DialErrorKind } from './exchange.ts';
-import { answerHeaders, isHeader, requestHeaders } from './headers.ts';
+import { answerHeaders, isHeader, requestHeaders, withConfigured } from './headers.ts';
+import { providerOf } from './providers/index.ts';
+import { quotaRestOf } from './quota-headers.ts';
 import { bodyWithout, headersWithout, secretsOf } from './reflection.ts';
 import { retryAfterOf } from './retry-after.ts';
 
@@ -69,7 +71,10 @@ export class Upstream {
       return { target: target.name, status, error, latencyMs: clock.monotonicMs() - startMs, sent, span };
     };
 
-    const outbound = call.resolved.payload.encode(target);
+    const provider = providerOf(target);
+    const encoded = call.resolved.payload.encode(target);
+    const asked = { ...encoded, headers: withConfigured(encoded.headers, target.headers) };
+    const outbound = provider.request(asked, target);
     const { method, body } = outbound;
     const url = target.url.replace(/\/+$/, '') + outbound.path;
     const path = splitUrl(url)?.path;
@@ -82,7 +87,7 @@ export class Upstream {
     let headers: Readonly<Record<string, string>>;
     let granted: Granted;
     try {
-      const passing = requestHeaders(outbound.headers, call.resolved.payload.args);
+      const passing = requestHeaders(outbound.headers, call.resolved.payload.args, target.headers);
       headers = { ...passing, ...(await this.#ownHeaders(call, target, { method, path, body }, span)) };
       granted = await this.#granted(call, target, { url, method, headers, body });
       headers = sendable({ ...headers, ...granted.headers });
@@ -107,15 +112,18 @@ export class Upstream {
         throw new DialError('protocol', 'the answer has a content coding that the gate cannot read', true);
       }
       const secrets = secretsOf(granted.headers);
-      const head = { status: answer.status, headers: headersWithout(secrets, answerHeaders(answer.headers)) };
-      const decoded = decode(answer.body, coding, decodedBytesMax);
-      const shown = secrets.length === 0 ? decoded : bodyWithout(secrets, decoded);
+      const decoded = { ...answer, body: decode(answer.body, coding, decodedBytesMax) };
+      const { status, headers: given, body: said } = provider.answer(decoded, asked, target);
+      const head = { status, headers: headersWithout(secrets, answerHeaders(given)) };
+      const shown = secrets.length === 0 ? said : bodyWithout(secrets, said);
       const retryAfterMs = retryAfterOf(answer.status, head.headers['retry-after'], clock.nowMs());
-      const tried = attempt(answer.status, null, true);
-      return {
-        answer: { target, head, body: shown },
-        attempt: retryAfterMs === undefined ? tried : { ...tried, retryAfterMs },
+      const quotaRestMs = quotaRestOf(answer.headers, clock.nowMs());
+      const tried = {
+        ...attempt(answer.status, null, true),
+        ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+        ...(quotaRestMs === undefined ? {} : { quotaRestMs }),
       };
+      return { answer: { target, head, body: shown }, attempt: tried };
     } catch (error) {
       if (!(error instanceof DialError)) throw error;
       return { failed: attempt(null, error.kind, error.sent), denial: this.#denial(error, call, target) };

@@ -4,8 +4,10 @@
  */
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import Type from 'typebox';
+import type { Spending } from '../call.ts';
 import { type Denial, deny, type Reason } from '../denial.ts';
 import { parseJson } from './json.ts';
+import { microUsdFromUsd } from './money.ts';
 import { child, pointerTokens } from './pointer.ts';
 import { isPlainName } from './segments.ts';
 
@@ -44,6 +46,24 @@ const rolloutBody = Type.Object(
   },
   { additionalProperties: false },
 );
+const limits = Type.Object(
+  {
+    tokens: Type.Optional(Type.Integer({ minimum: 0 })),
+    cost_usd: Type.Optional(Type.Number({ minimum: 0 })),
+    calls: Type.Optional(Type.Integer({ minimum: 0 })),
+    seconds: Type.Optional(Type.Integer({ minimum: 0 })),
+  },
+  { additionalProperties: false },
+);
+const raiseBody = Type.Object(
+  {
+    to: Type.Optional(limits),
+    by: Type.Optional(limits),
+    ttl_seconds: Type.Optional(Type.Integer({ minimum: 1, maximum: 30 * 24 * 3600 })),
+    reason: Type.Optional(why),
+  },
+  { additionalProperties: false },
+);
 const reasonBody = Type.Object({ reason: Type.Optional(why) }, { additionalProperties: false });
 
 /** Whom or what to suspend. An agent is named with its issuer: equal ids of two issuers are two agents. */
@@ -56,6 +76,14 @@ export interface SuspendRequest {
   readonly reason: string;
   /** Milliseconds since 1970; null for good. */
   readonly untilMs: number | null;
+}
+
+/** What of a task is raised: limits to a number, or by one; its life to so long from now at least, null to leave it. */
+export interface RaiseRequest {
+  readonly to: Partial<Spending>;
+  readonly by: Partial<Spending>;
+  readonly ttlMs: number | null;
+  readonly reason: string | null;
 }
 
 /** A step of the rollout of a candidate; `content` and `revision` say which candidate is meant, and no other. */
@@ -71,6 +99,7 @@ export class AdminRequests {
   readonly #resume = this.#ajv.compile<Type.Static<typeof resumeBody>>(resumeBody);
   readonly #rotate = this.#ajv.compile<Type.Static<typeof rotateBody>>(rotateBody);
   readonly #rollout = this.#ajv.compile<Type.Static<typeof rolloutBody>>(rolloutBody);
+  readonly #raise = this.#ajv.compile<Type.Static<typeof raiseBody>>(raiseBody);
   readonly #reason = this.#ajv.compile<Type.Static<typeof reasonBody>>(reasonBody);
 
   /** The body of `POST /suspensions`. */
@@ -109,12 +138,30 @@ export class AdminRequests {
     return 'denial' in body ? body.denial : body.value;
   }
 
+  /** The body of `POST /tasks/{id}/raise`. */
+  raise(bytes: Buffer): RaiseRequest | Denial {
+    const body = read(bytes, this.#raise);
+    if ('denial' in body) return body.denial;
+    const { to = {}, by = {}, ttl_seconds: ttl, reason } = body.value;
+    const [wanted, more] = [spendingOf(to), spendingOf(by)];
+    if (wanted === undefined || more === undefined) {
+      return unfit(`/${wanted === undefined ? 'to' : 'by'}/cost_usd`, 'expected dollars with six decimals at most');
+    }
+    return { to: wanted, by: more, ttlMs: ttl === undefined ? null : ttl * 1000, reason: reason ?? null };
+  }
+
   /** A body that may say why, and may be left out: of a kill, of an erasure. */
   reason(bytes: Buffer): { readonly reason: string | null } | Denial {
     if (bytes.length === 0) return { reason: null };
     const body = read(bytes, this.#reason);
     return 'denial' in body ? body.denial : { reason: body.value.reason ?? null };
   }
+}
+
+function spendingOf({ cost_usd: costUsd, ...rest }: Type.Static<typeof limits>): Partial<Spending> | undefined {
+  if (costUsd === undefined) return rest;
+  const costMicroUsd = microUsdFromUsd(costUsd);
+  return costMicroUsd === undefined ? undefined : { ...rest, costMicroUsd };
 }
 
 interface Validator<T> {

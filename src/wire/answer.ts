@@ -27,7 +27,8 @@ export class AnswerBody {
     this.jsonText = json?.text ?? null;
     if (json !== undefined) this.#document = new EditableJson(json.exact, classify);
     else if (!encoded && bytes.length > 0 && (isTextType(type) || isJsonType(type))) {
-      this.#document = new EditableJson(bytes.toString('utf8'));
+      // What says that it is JSON is read as such by somebody more lenient.
+      this.#document = new EditableJson(bytes.toString('utf8'), () => (isJsonType(type) ? 'json' : 'text'));
     } else this.#document = null;
   }
 

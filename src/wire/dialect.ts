@@ -38,7 +38,8 @@ export interface Dialect {
   parse(request: RawRequest): WireRequest | Denial;
   /** The denial in the dialect's shape. `streaming` asks for the surface's error frame instead of a whole body. */
   denial(denial: Denial, members: DenialMembers, requestId?: string): EncodedDenial;
-  denialFrame(denial: Denial, members: DenialMembers, requestId?: string): Buffer;
+  /** `lastNumber`: of the last event of the stream, where the surface numbers them. */
+  denialFrame(denial: Denial, members: DenialMembers, requestId?: string, lastNumber?: number): Buffer;
 }
 
 /** Something wrong with a route's document or settings; the pointer is into RouteSettings. */
@@ -61,7 +62,17 @@ export interface OperationSource {
 export interface RouteSettings {
   /** The parsed OpenAPI document of an http route. */
   readonly openapi: unknown;
-  readonly operations: Readonly<Record<string, Partial<Pick<Operation, 'effect' | 'remember' | 'reads' | 'sends'>>>>;
+  readonly operations: Readonly<
+    Record<
+      string,
+      Partial<Pick<Operation, 'effect' | 'remember' | 'reads' | 'sends' | 'callMicroUsd'>> & {
+        /** Of responses alone. */
+        readonly keeps_unasked?: boolean;
+        /** The same. */
+        readonly remembers?: boolean;
+      }
+    >
+  >;
 }
 
 /**

@@ -69,8 +69,11 @@ export interface LenientJson {
  * anything else, which then can only be looked at as text.
  */
 export function parseAnswerJson(bytes: Buffer, limits: JsonLimits = jsonLimits): LenientJson | undefined {
-  if (!isUtf8(bytes)) return undefined;
-  const text = bytes.toString('utf8');
+  return isUtf8(bytes) ? parseAnswerText(bytes.toString('utf8'), limits) : undefined;
+}
+
+/** The same for text that is already decoded. */
+export function parseAnswerText(text: string, limits: JsonLimits = jsonLimits): LenientJson | undefined {
   let value: Json;
   try {
     value = JSON.parse(text) as Json;

@@ -2,7 +2,7 @@
  * What all requests to models have in common, whoever's SDK made them: a JSON object whose `model` names a route. And
  * whose they are: the paths of two SDKs meet in the list of models, where only a header tells their clients apart.
  */
-import type { JsonObject, OperationRegistry, Payload, Resolved, WireRequest } from '../call.ts';
+import type { JsonObject, Operation, OperationRegistry, Payload, Resolved, WireRequest } from '../call.ts';
 import { type Denial, deny, isDenial } from '../denial.ts';
 import type { RawRequest } from './dialect.ts';
 import { parseJson } from './json.ts';
@@ -53,7 +53,7 @@ export function readModelBody(request: RawRequest): ModelBody | Denial {
  */
 export function modelCall(
   { route, id, what }: { readonly route: string; readonly id: string; readonly what: string },
-  payloadOf: () => Payload | Denial,
+  payloadOf: (operation: Operation) => Payload | Denial,
 ): WireRequest {
   return {
     kind: 'model',
@@ -62,7 +62,7 @@ export function modelCall(
       if (registry.route(route)?.kind !== 'model') return deny('route_unknown', 'there is no model route of that name');
       const operation = registry.get(`${route}.${id}`);
       if (operation === undefined) return deny('operation_unknown', `the route does not take ${what}`);
-      const payload = payloadOf();
+      const payload = payloadOf(operation);
       if (isDenial(payload)) return payload;
       return payload.validate() ?? { operation, payload };
     },

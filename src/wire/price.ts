@@ -4,7 +4,8 @@
  */
 import assert from 'node:assert/strict';
 import Type from 'typebox';
-import type { Price, Rates } from '../call.ts';
+import type { ModelApi, Price, Rates } from '../call.ts';
+import type { ModelProvider } from './model-apis.ts';
 import { microUsdFromUsd } from './money.ts';
 
 const usd = (description: string) => Type.Number({ minimum: 0, description });
@@ -19,12 +20,12 @@ const rates = {
   ),
   cached_write_usd_per_mtok: Type.Optional(
     usd(
-      'US dollars for a million tokens of prompt that the provider wrote to its cache; left out: as input, with provider anthropic 1.25 times as much.',
+      'US dollars for a million tokens of prompt that the provider wrote to its cache; left out: as input, for models with the API of Anthropic 1.25 times as much.',
     ),
   ),
   cached_write_1h_usd_per_mtok: Type.Optional(
     usd(
-      'US dollars for a million tokens of prompt that were written to the cache for an hour; left out: as cached_write_usd_per_mtok, with provider anthropic 1.6 times as much.',
+      'US dollars for a million tokens of prompt that were written to the cache for an hour; left out: as cached_write_usd_per_mtok, for models with the API of Anthropic 1.6 times as much.',
     ),
   ),
   reasoning_usd_per_mtok: Type.Optional(
@@ -36,6 +37,13 @@ export const modelPrice = Type.Object(
   {
     ...rates,
     call_usd: callUsd,
+    service_percent: Type.Optional(
+      Type.Record(Type.String({ pattern: '^[a-z_]{1,32}$' }), Type.Integer({ minimum: 0, maximum: 10_000 }), {
+        maxProperties: 16,
+        description:
+          'Percent of these rates for calls served in a way that is priced apart: flex, priority (OpenAI), fast, us (Anthropic). Left out: priority 200, fast 600, us 110, others 100.',
+      }),
+    ),
     tiers: Type.Optional(
       Type.Array(
         Type.Object(
@@ -60,11 +68,10 @@ export const modelPrice = Type.Object(
 );
 
 export type ModelPriceConfig = Type.Static<typeof modelPrice>;
-type RatesConfig = Omit<ModelPriceConfig, 'call_usd' | 'tiers'>;
+type RatesConfig = Omit<ModelPriceConfig, 'call_usd' | 'service_percent' | 'tiers'>;
 
-/** Which model, and where: what a price is looked up by. `provider` is whose API is spoken. */
-export interface ModelPlace {
-  readonly provider: string;
+/** Which model, and where: what a price is looked up by. */
+export interface ModelPlace extends ModelProvider {
   readonly url: string;
   readonly model: string;
 }
@@ -98,15 +105,16 @@ export function priceFaults(
   return faults;
 }
 
-/** A checked price (`priceFaults` has found none) of a model at `provider`; `version` is where it was written. */
-export function priceOf(written: ModelPriceConfig, provider: string, version: string): Price {
+/** A checked price (`priceFaults` has found none) of a model with `api`; `version` is where it was written. */
+export function priceOf(written: ModelPriceConfig, api: ModelApi | null, version: string): Price {
   const tiers = (written.tiers ?? []).map((tier) => ({
     aboveInputTokens: tier.above_input_tokens,
-    ...ratesOf(tier, provider),
+    ...ratesOf(tier, api),
   }));
   return {
-    ...ratesOf(written, provider),
+    ...ratesOf(written, api),
     tiers: tiers.toSorted((left, right) => left.aboveInputTokens - right.aboveInputTokens),
+    ...(written.service_percent === undefined ? {} : { servicePercent: written.service_percent }),
     callMicroUsd: microUsd(written.call_usd ?? 0),
     version,
   };
@@ -114,15 +122,16 @@ export function priceOf(written: ModelPriceConfig, provider: string, version: st
 
 /** The price of something that is paid by the call and has no tokens. */
 export function callPriceOf(usdOfCall: number, version: string): Price {
-  return priceOf({ input_usd_per_mtok: 0, output_usd_per_mtok: 0, call_usd: usdOfCall }, '', version);
+  return priceOf({ input_usd_per_mtok: 0, output_usd_per_mtok: 0, call_usd: usdOfCall }, null, version);
 }
 
-function ratesOf(written: RatesConfig, provider: string): Rates {
+function ratesOf(written: RatesConfig, api: ModelApi | null): Rates {
   const input = microUsd(written.input_usd_per_mtok);
   const output = microUsd(written.output_usd_per_mtok);
   const orElse = (amount: number | undefined, other: number) => (amount === undefined ? other : microUsd(amount));
-  // Anthropic takes more for writing than for reading, 1.25 and 2 times the input; a silent "as input" would be too little.
-  const dearer = provider === 'anthropic';
+  // Anthropic's models cost more to write than to read, 1.25 and 2 times the input, whoever runs them; a silent "as input"
+  // would be too little.
+  const dearer = api === 'anthropic';
   const write = orElse(written.cached_write_usd_per_mtok, dearer ? Math.ceil((input * 5) / 4) : input);
   return {
     inputMicroUsdPerMtok: input,

@@ -5,12 +5,16 @@
  */
 
 const knobs: ReadonlySet<string> = new Set([
+  'dimensions',
+  'encoding_format',
   'frequency_penalty',
+  'include',
   'logit_bias',
   'logprobs',
   'max_completion_tokens',
   'max_output_tokens',
   'max_tokens',
+  'max_tool_calls',
   'metadata',
   'model',
   'n',
@@ -24,6 +28,7 @@ const knobs: ReadonlySet<string> = new Set([
   'service_tier',
   'stop',
   'stop_sequences',
+  'store',
   'stream',
   'stream_options',
   'temperature',
@@ -31,6 +36,7 @@ const knobs: ReadonlySet<string> = new Set([
   'top_k',
   'top_logprobs',
   'top_p',
+  'truncation',
   'user',
   'verbosity',
 ]);

@@ -88,10 +88,17 @@ export function schemaFaults(errors: readonly ErrorObject[]): readonly SchemaFau
   const unions = errors.filter(({ keyword }) => keyword === 'anyOf' || keyword === 'oneOf');
   const dropped = new Set<ErrorObject>();
   for (const union of unions) {
-    const inside = errors.filter((error) => error !== union && error.schemaPath.startsWith(`${union.schemaPath}/`));
+    // Of a map every value is checked by one schema: the errors of others are not this one's.
+    const isHere = ({ instancePath }: ErrorObject) => `${instancePath}/`.startsWith(`${union.instancePath}/`);
+    const inside = errors.filter(
+      (error) => error !== union && error.schemaPath.startsWith(`${union.schemaPath}/`) && isHere(error),
+    );
     const branches = Map.groupBy(inside, (error) => error.schemaPath.slice(union.schemaPath.length + 1).split('/')[0]);
     const ranked = [...branches.values()].sort(
-      (left, right) => tagErrors(left) - tagErrors(right) || left.length - right.length,
+      (left, right) =>
+        otherShape(left, union) - otherShape(right, union) ||
+        tagErrors(left) - tagErrors(right) ||
+        left.length - right.length,
     );
     const consts = inside.filter(
       ({ keyword, instancePath }) => keyword === 'const' && instancePath === union.instancePath,
@@ -108,6 +115,11 @@ export function schemaFaults(errors: readonly ErrorObject[]): readonly SchemaFau
   const faults = errors.filter((error) => !dropped.has(error)).map(messageOf);
   const told = new Map(faults.map((fault) => [`${fault.pointer} ${fault.message}`, fault]));
   return [...told.values()];
+}
+
+/** 1 for a branch of another type altogether: an object was not meant as a list. */
+function otherShape(branch: readonly ErrorObject[], { instancePath }: ErrorObject): number {
+  return branch.some((error) => error.keyword === 'type' && error.instancePath === instancePath) ? 1 : 0;
 }
 
 function tagErrors(branch: readonly ErrorObject[]): number {

@@ -7,16 +7,22 @@
  * n being its position in the object. And the document is changed by copying what was handed out before: arguments
  * recorded with a decision do not change when obligations do their work.
  */
+import { isUtf8 } from 'node:buffer';
 import type { Json, Segment } from '../call.ts';
-import { parseJsonText, rawNumber } from './json.ts';
+import { jsonLimits, parseAnswerText, rawNumber } from './json.ts';
 import { child, pointerTokens, step } from './pointer.ts';
 
-/** How a string is taken: as text, as JSON text whose own strings are the pieces, or not at all (base64, ids). */
-export type Reading = 'text' | 'json' | 'skip';
+/**
+ * How a string is taken: as text, as JSON text whose own strings are the pieces, as base64 (of a `data:` URL, too) of what
+ * may be a text, or not at all (encrypted content, ids).
+ */
+export type Reading = 'text' | 'json' | 'base64' | 'skip';
 export type Classify = (text: string, key: string | number, where: string, siblings: Json) => Reading;
 
 /** From this many digits on a number is a piece of text. */
 const numberDigitsMin = 12;
+const quoteCode = 0x22;
+const backslashCode = 0x5c;
 
 type Container = Json[] | Record<string, Json>;
 
@@ -41,6 +47,8 @@ export class EditableJson {
   readonly #unwritten = new Map<Place, EditableJson>();
   /** How often a name was given to members of one object, so that finding a free one does not count up each time. */
   readonly #given = new WeakMap<Place, Map<string, number>>();
+  /** How many values the JSON texts in it may still have: each is bounded, and there may be many. */
+  #innerValuesLeft = jsonLimits.values;
   /** Grows with every change. */
   version = 0;
 
@@ -128,13 +136,22 @@ export class EditableJson {
   #visitString(text: string, place: Place, siblings: Json): void {
     const reading = this.#classify(text, place.key, place.where, siblings);
     if (reading === 'skip' || text === '') return;
-    const parsed = reading === 'json' ? parseJsonText(text) : undefined;
-    if (parsed === undefined || 'fault' in parsed) {
+    if (reading === 'base64') {
+      this.#visitBase64(text, place);
+      return;
+    }
+    // Numbers beyond 2^53 make nothing unreadable: models write ids of services so.
+    const limits = { ...jsonLimits, values: this.#innerValuesLeft };
+    const parsed = reading === 'json' ? parseAnswerText(text, limits) : undefined;
+    if (parsed === undefined) {
       this.#piece(text, place);
+      // Whoever is more lenient reads its escapes all the same. What is found in this reading takes the text's place.
+      const plain = reading === 'json' ? withoutEscapes(text) : text;
+      if (plain !== text) this.#piece(plain, place);
       return;
     }
     // Escapes inside the inner text would hide what it says: its own strings are the pieces.
-    const inner = new EditableJson(parsed.value);
+    const inner = new EditableJson(parsed.exact);
     for (const segment of inner.segments()) {
       const write = (replacement: string): void => {
         if (isGone(place)) return;
@@ -144,6 +161,16 @@ export class EditableJson {
       };
       this.#segments.push(livePiece(place.where, segment.text, write));
     }
+    this.#innerValuesLeft -= inner.#places?.length ?? 0;
+  }
+
+  /** What a file holds is a text where its bytes are one, whatever it is said to be. */
+  #visitBase64(text: string, place: Place): void {
+    const head = text.slice(0, text.indexOf(',') + 1);
+    const bytes = Buffer.from(text.slice(head.length), 'base64');
+    if (bytes.length === 0 || bytes.includes(0) || !isUtf8(bytes)) return;
+    const write = (said: string): void => this.#write(place, head + Buffer.from(said).toString('base64'));
+    this.#segments.push(livePiece(place.where, bytes.toString('utf8'), write));
   }
 
   #piece(text: string, place: Place): void {
@@ -222,6 +249,19 @@ export class EditableJson {
     this.version += 1;
     this.#changedMembers.add(member);
   }
+}
+
+/**
+ * A JSON text with the escapes undone that hide what it says (RFC 8259 §7), however wrong the rest of it is. Those stay
+ * without which it would say something else: of quotes, backslashes, control characters and surrogates.
+ */
+function withoutEscapes(text: string): string {
+  return text.replaceAll(/\\(?:u([0-9a-fA-F]{4})|.)/gs, (written, hex: string | undefined) => {
+    if (written === '\\/') return '/';
+    const code = Number.parseInt(hex ?? '', 16);
+    const meant = code >= 0x20 && code !== quoteCode && code !== backslashCode && (code < 0xd800 || code > 0xdfff);
+    return meant ? String.fromCharCode(code) : written;
+  });
 }
 
 /** A segment whose text is what was last written, so that what was changed can be scanned again. */

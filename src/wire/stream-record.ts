@@ -7,6 +7,7 @@ import type { Frame, ProposedCall, Usage } from '../call.ts';
 const textCharsMax = 64 * 1024;
 const argumentsCharsMax = 256 * 1024;
 const proposalsMax = 32;
+const givenIdsMax = 256;
 
 interface Proposing {
   id: string;
@@ -18,8 +19,10 @@ export class StreamRecord {
   #text = '';
   #usage: Usage | null = null;
   readonly #proposals = new Map<number, Proposing>();
+  readonly #givenIds = new Set<string>();
 
   add(frame: Frame): void {
+    for (const id of frame.givenIds ?? []) if (this.#givenIds.size < givenIdsMax) this.#givenIds.add(id);
     for (const event of frame.events) {
       switch (event.type) {
         case 'text':
@@ -45,10 +48,15 @@ export class StreamRecord {
     }
   }
 
-  summary(): { readonly text: string; readonly proposals: readonly ProposedCall[]; readonly usage: Usage | null } {
+  summary(): {
+    readonly text: string;
+    readonly proposals: readonly ProposedCall[];
+    readonly usage: Usage | null;
+    readonly givenIds: readonly string[];
+  } {
     const proposals = [...this.#proposals]
       .sort(([left], [right]) => left - right)
       .map(([, proposal]) => ({ ...proposal }));
-    return { text: this.#text, proposals, usage: this.#usage };
+    return { text: this.#text, proposals, usage: this.#usage, givenIds: [...this.#givenIds] };
   }
 }

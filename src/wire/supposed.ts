@@ -8,7 +8,7 @@ import { type Denial, deny } from '../denial.ts';
 import { supposedMessages } from './dialects/anthropic.ts';
 import { HttpOperation } from './dialects/http/operation.ts';
 import { HttpPayload } from './dialects/http/payload.ts';
-import { ChatPayload } from './dialects/openai/request.ts';
+import { supposedOpenai } from './dialects/openai.ts';
 
 /**
  * `args` as the policy names them: of an HTTP tool `{path, query, headers, body}`, of a model its body, where what is
@@ -24,8 +24,8 @@ export function supposed(operation: Operation, args: JsonObject | null): Resolve
     return (args === null ? undefined : payload.validate()) ?? { operation, payload };
   }
   if (operation.kind !== 'model') return deny('operation_unknown', 'This operation cannot be asked about.');
-  const messages = supposedMessages(operation, args);
-  if (messages !== undefined) return { operation, payload: messages };
-  const body = { ...args, model: operation.route };
-  return { operation, payload: new ChatPayload(operation.route, JSON.stringify(body), body) };
+  const payload = supposedMessages(operation, args) ?? supposedOpenai(operation, args);
+  return payload === undefined
+    ? deny('operation_unknown', 'This operation cannot be asked about.')
+    : { operation, payload };
 }

@@ -2,7 +2,10 @@
 import { MemoryStore } from '../../src/store/backends/memory.ts';
 import { ManualClock } from '../fakes/clock.ts';
 import { storeContract } from './store.ts';
+import { storeForfeitContract } from './store-forfeit.ts';
 import { storeIndexContract } from './store-index.ts';
+import { storeRatesContract } from './store-rates.ts';
+import { storeSplitsContract } from './store-splits.ts';
 
 const memory = () => {
   const clock = new ManualClock();
@@ -11,3 +14,6 @@ const memory = () => {
 
 storeContract('memory', memory);
 storeIndexContract('memory', memory);
+storeRatesContract('memory', memory);
+storeForfeitContract('memory', memory);
+storeSplitsContract('memory', memory);

@@ -117,7 +117,10 @@ describe('the Anthropic SDK', options, () => {
     const models = await Array.fromAsync(clientOf(token).models.list());
     assert.deepEqual(
       models.map(({ id, type }) => [id, type]),
-      [['claude', 'model']],
+      [
+        ['gpt', 'model'],
+        ['claude', 'model'],
+      ],
     );
   });
 

@@ -22,7 +22,12 @@ describe('the console in a browser', { ...part('opa'), ...part('chromium'), time
     const more = 'deny contains {"code": "over_the_new_limit", "message": "More than the candidate lets pass."} if {';
     const rule = `\n${more}\n\tinput.call.arguments.body.amount_cents > 60\n}\n`;
     await writeFile(file, `${await readFile(file, 'utf8')}${rule}`);
-    world = await World.open({ config: { policy: { shadow: folder } } });
+    world = await World.open({
+      config: {
+        policy: { shadow: folder },
+        budget: { agents: { coordinator: { per: 'month', calls: 4 } } },
+      },
+    });
     task = await world.task({ labels: { sum_limit: '100', note: hostile } });
     assert.equal((await world.refund(task.token, 70, { note: hostile })).status, 200);
   });
@@ -148,6 +153,67 @@ describe('the console in a browser', { ...part('opa'), ...part('chromium'), time
     await page.getByRole('button', { name: 'Evaluate' }).click();
     await page.getByText('The gate does not take this token any more.').waitFor();
     assert.equal(await page.evaluate('sessionStorage.length'), 0);
+  });
+
+  test('[server.console-budgets] what was spent is drawn by day and group, in tables as well, with limits and tasks', async () => {
+    await using browser = await ConsoleBrowser.open(world.gate.adminUrl, '#/budgets', true);
+    const { page } = browser;
+    assert.equal((await world.chat(task.token)).status, 200);
+    await browser.signIn(world.gate.adminToken);
+    await page.getByRole('heading', { name: 'Budgets', exact: true }).waitFor();
+    const summary = page.locator('main > [role=status]');
+    await summary.filter({ hasText: 'for 2 calls and 15 tokens' }).waitFor();
+    assert.match(
+      await page.locator('.plot svg[role=img]').getAttribute('aria-label').then(String),
+      /^cost by day and agent/,
+    );
+    assert.equal(await page.locator('.plot svg rect.bar title').count(), 1, 'one day, one agent');
+    const byAgent = page.getByRole('region', { name: 'Spending by agent, table' });
+    assert.match(
+      await byAgent.locator('tbody tr').innerText(),
+      /^azure\/coordinator\s+\$0\.00002\s+100 %\s+2\s+15\s+10\s+5/,
+    );
+
+    await page.getByLabel('group by').selectOption('route');
+    await page.getByLabel('shown as').selectOption('calls');
+    await page.getByRole('button', { name: 'Show' }).click();
+    await page.getByRole('heading', { name: 'Spending by route' }).waitFor();
+    assert.match(page.url(), /#\/budgets\?.*by=route&measure=calls$/, 'a link shows the same to others');
+    assert.deepEqual((await page.locator('.legend').innerText()).match(/gpt|orders|\b1\b/g)?.toSorted(), [
+      '1',
+      '1',
+      'gpt',
+      'orders',
+    ]);
+    await page.getByText('By day', { exact: true }).click();
+    const today = new Date().toISOString().slice(0, 10);
+    const byDay = page.getByRole('region', { name: 'Spending by day, table' });
+    assert.match(await byDay.locator('tbody tr').innerText(), new RegExp(`^${today}\\s+1\\s+1\\s+2$`));
+
+    const limit = page.locator('.limits li', { hasText: 'agent azure/coordinator' });
+    assert.match(await limit.innerText(), /per month, until .* UTC/);
+    const meter = limit.getByRole('meter', { name: 'calls' });
+    assert.deepEqual(
+      [await meter.getAttribute('aria-valuenow'), await meter.getAttribute('aria-valuetext')],
+      ['50', '50 % of 4'],
+    );
+    assert.match(
+      await page.locator('.tasks tbody tr').first().innerText(),
+      new RegExp(`^${task.id}\\s+acme/coordinator`),
+    );
+
+    await page.getByRole('textbox', { name: 'agent', exact: true }).fill(hostile);
+    await page.getByRole('button', { name: 'Show' }).click();
+    await page.getByText(/^Nothing was spent/).waitFor();
+    await page.getByRole('link', { name: 'Policy playground' }).click();
+    await page.getByRole('heading', { name: 'Policy playground' }).waitFor();
+    await page.setViewportSize({ width: 360, height: 740 });
+    await page.getByRole('link', { name: 'Budgets' }).click();
+    await page.getByRole('heading', { name: 'Tasks that spent most' }).waitFor();
+    assert.equal(await page.evaluate('document.documentElement.scrollWidth <= innerWidth'), true);
+    const nameless = `[...document.querySelectorAll('input, select')].filter((one) => one.labels.length === 0).length`;
+    assert.equal(await page.evaluate(nameless), 0);
+    assert.deepEqual(browser.alarms, []);
   });
 
   test('[server.console-keyboard] all of it can be done with the keyboard alone', async () => {

@@ -10,17 +10,13 @@ const skip = part('opa').skip ?? part('redis-server').skip;
 /** Those whose subject lies in the store, or in what it costs: tasks, budgets, histories, kills, streams. */
 const files = [
   'binding-dpop',
-  'binding-required',
   'budget',
   'call',
   'exchange',
-  'inspection',
-  'introspection',
   'loops',
   'parallel',
-  'policy',
   'revocation',
-  'route',
+  'spent',
   'stream',
   'tasks',
 ];

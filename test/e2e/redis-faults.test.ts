@@ -10,6 +10,7 @@ import type { Json } from '../../src/call.ts';
 import { systemClock } from '../../src/clock.ts';
 import { RedisStore } from '../../src/store/backends/redis.ts';
 import { type Scope, type Store, StoreUnavailable, storeKey } from '../../src/store/store.ts';
+import { RedisCluster } from '../fakes/redis-cluster.ts';
 import { RedisServer } from '../fakes/redis-server.ts';
 import { part } from '../parts.ts';
 
@@ -177,6 +178,40 @@ describe('Redis away', part('redis-server'), () => {
     assert.deepEqual(await answered(() => store.balance([only.key])), [{ spent: { n: 5 }, reserved: { n: 0 } }]);
     await answered(() => store.publish(channel, 'after'));
     await eventually(async () => heard.includes('after'));
+  });
+
+  test('of three masters one dies: tenants of its slots are refused in time, all others go on, and it comes back with what it had', async () => {
+    await using cluster = await RedisCluster.start();
+    const [lost, kept] = [cluster.masters[0], cluster.masters[1]];
+    assert.ok(lost && kept);
+    const scopeOn = async (master: RedisServer): Promise<Scope> => {
+      for (;;) {
+        const scope = { key: storeKey(randomUUID(), 'budget'), limits: { n: 10 }, ttlMs };
+        if ((await cluster.masterOf(scope.key)) === master) return scope;
+      }
+    };
+    const [there, elsewhere] = [await scopeOn(lost), await scopeOn(kept)];
+    // Sent to nodes that live: which of them an answer waits for is another test's matter.
+    const place = { kind: 'redis', cluster: { nodes: cluster.nodes.slice(1) }, command_timeout_ms: 500 } as const;
+    await using store = new RedisStore(place, { clock: systemClock() });
+    await store.open();
+    const [id, other] = [randomUUID(), randomUUID()];
+    for (const [each, scope] of [
+      [id, there],
+      [other, elsewhere],
+    ] as const) {
+      assert.ok((await answered(() => store.reserve(each, [scope], { n: 7 }, ttlMs))).ok);
+    }
+    await lost.stop('SIGKILL');
+    const startMs = performance.now();
+    await assert.rejects(store.reserve(randomUUID(), [there], { n: 1 }, ttlMs), StoreUnavailable);
+    assert.ok(performance.now() - startMs < 1_000);
+    await answered(() => store.settle(other, { n: 5 }));
+    assert.deepEqual(await answered(() => store.balance([elsewhere.key])), [{ spent: { n: 5 }, reserved: { n: 0 } }]);
+    await assert.rejects(store.settle(id, { n: 5 }), StoreUnavailable);
+    await lost.start();
+    await answered(() => store.settle(id, { n: 5 }));
+    assert.deepEqual(await answered(() => store.balance([there.key])), [{ spent: { n: 5 }, reserved: { n: 0 } }]);
   });
 
   test('a store that finds no Redis does not open, and says why', async () => {

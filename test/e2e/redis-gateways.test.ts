@@ -3,8 +3,11 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
-import type { Json } from '../../src/call.ts';
+import { dayOf, SpendMeters } from '../../src/budget/spend/meters.ts';
+import { spendPage } from '../../src/budget/spend/overview.ts';
+import type { Json, TaskRecord } from '../../src/call.ts';
 import { systemClock } from '../../src/clock.ts';
+import { isDenial } from '../../src/denial.ts';
 import { RedisStore } from '../../src/store/backends/redis.ts';
 import { type Scope, storeKey } from '../../src/store/store.ts';
 import { RedisServer } from '../fakes/redis-server.ts';
@@ -85,6 +88,37 @@ describe('two gateways on one Redis', part('redis-server'), () => {
     const current = { version: 1, value: { writer: winner } };
     assert.deepEqual(answers[1 - winner], { ok: false, current });
     for (const store of stores()) assert.deepEqual(await store.get(key), current);
+  });
+
+  test('what two gateways spend is one sum at each of them, and at one that comes later', async () => {
+    const clock = systemClock();
+    const tenant = `tenant-${randomUUID()}`;
+    const record = { tenant, agent: { id: 'ann', issuer: 'i' } } as TaskRecord;
+    const how = { keepDays: 2, series: 100, limited: { agent: true, tenant: false } };
+    const spend = async (store: RedisStore, costMicroUsd: number) => {
+      await using meters = new SpendMeters({ store, clock, log: () => undefined });
+      const id = randomUUID();
+      await store.reserve(
+        id,
+        [meters.scopeOf(record, 'gpt', how)],
+        { costMicroUsd: 2 * costMicroUsd, calls: 1 },
+        ttlMs,
+      );
+      const actual = { costMicroUsd, calls: 1, '@one/m/calls': 1, '@one/m/cost': costMicroUsd };
+      await Promise.all(stores().map((one) => one.settle(id, actual)));
+    };
+    await Promise.all(Array.from({ length: 20 }, (_one, index) => spend(stores()[(index % 2) as 0 | 1], index + 1)));
+    await using later = await openStore(server);
+    for (const store of [...stores(), later]) {
+      const today = dayOf(clock.nowMs());
+      const query = { from: '2026-01-01', to: today, tenant, by: ['agent', 'target'] as const, limit: 10 };
+      const page = await spendPage(store, query);
+      assert.ok(!isDenial(page));
+      assert.deepEqual(
+        page.rows.map(({ of, spent }) => [of.agent, of.target, spent.calls, spent.cost]),
+        [['ann', 'one', 20, 210]],
+      );
+    }
   });
 
   test('a message of one reaches the other within a second', async () => {

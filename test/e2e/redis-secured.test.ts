@@ -10,14 +10,14 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { Json } from '../../src/call.ts';
 import { systemClock } from '../../src/clock.ts';
 import { RedisStore } from '../../src/store/backends/redis.ts';
-import type { RedisStoreConfig } from '../../src/store/section.ts';
+import type { RedisPlace } from '../../src/store/section.ts';
 import { StoreUnavailable, storeKey } from '../../src/store/store.ts';
 import { RedisServer } from '../fakes/redis-server.ts';
 import { part } from '../parts.ts';
 
 const ttlMs = 60_000;
 
-function storeOf(config: Omit<RedisStoreConfig, 'kind' | 'command_timeout_ms'>): RedisStore {
+function storeOf(config: Omit<RedisPlace, 'kind' | 'command_timeout_ms'>): RedisStore {
   return new RedisStore({ kind: 'redis', command_timeout_ms: 200, ...config }, { clock: systemClock() });
 }
 

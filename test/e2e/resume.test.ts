@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { Gate } from '../../src/main.ts';
 import { RedisServer } from '../fakes/redis-server.ts';
+import { chatReply } from '../gateway/chat.ts';
 import { happened, readCheckpoint, taintOf, writeCheckpoint } from '../gateway/checkpoint-world.ts';
 import { World } from '../gateway/world.ts';
 import { part } from '../parts.ts';
@@ -83,6 +84,31 @@ describe('checkpoints of two gateways on one Redis', options, () => {
     assert.deepEqual(await taintOf(world, { id: next.task_id, token: next.task_token }), ['private']);
   });
 
+  test('[cache.hit-costs-nothing] an answer kept at one gateway is given at the other, and Redis holds no word of it', async () => {
+    world.model.reply = chatReply({ text: 'an answer found nowhere else' });
+    const labels = { oblige: JSON.stringify({ cache: { ttl_seconds: 60 } }) };
+    const body = { model: 'gpt', messages: [{ role: 'user', content: 'a question' }], max_tokens: 50, temperature: 0 };
+    const seen: (string | null)[] = [];
+    const texts = new Set<string>();
+    for (const gate of [world.gate, second]) {
+      const { token } = await world.task({ labels }, 'asker');
+      const response = await fetch(`${gate.url}/v1/chat/completions`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      });
+      texts.add(await response.text());
+      seen.push(response.headers.get('x-tollgate-cache'));
+    }
+    assert.deepEqual([seen, texts.size, world.model.received.length], [['miss', 'hit'], 1, 1]);
+    const keys = (await redis.command('keys', '*answer*')) as string[];
+    assert.ok(keys.length === 1 && keys[0]?.startsWith('tg:{acme}'), String(keys));
+    const dump = String(await redis.command('dump', keys[0] as string));
+    assert.ok(dump.includes('sealed') && !dump.includes('nowhere'));
+    const ttlMs = Number(await redis.command('pttl', keys[0] as string));
+    assert.ok(ttlMs > 0 && ttlMs <= 60_000, `${ttlMs}`);
+  });
+
   test('[task.checkpoint-sealed] on Redis and without keys.secret a gateway keeps none, and says what is missing', async () => {
     const store = { kind: 'redis', url: redis.url, command_timeout_ms: 500 };
     await using other = await World.open({ config: { store, gateway: { id: 'gw-bare' } } });
@@ -93,6 +119,13 @@ describe('checkpoints of two gateways on one Redis', options, () => {
     ]) {
       assert.deepEqual([answer.status, answer.denial], [503, 'store_unavailable checkpoint_secret_missing']);
     }
+    const asking = await other.task({ labels: { oblige: JSON.stringify({ cache: { ttl_seconds: 60 } }) } }, 'bare');
+    assert.equal((await other.chat(asking.token, { temperature: 0 })).status, 200);
+    const [outcome] = await other.events({ task: asking.id, type: 'outcome' });
+    assert.deepEqual(
+      outcome?.decision?.reasons.map(({ code }) => code),
+      ['cache_secret_missing'],
+    );
   });
 
   test('with Redis away nothing is read, written or opened', async () => {

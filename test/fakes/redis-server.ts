@@ -18,11 +18,13 @@ export interface RedisServerOptions {
   readonly config?: readonly string[];
   /** Instead of a server of data: it watches one. */
   readonly sentinel?: boolean;
-  /** A Cluster of this node alone. */
-  readonly cluster?: boolean;
+  /** A Cluster of this node alone; or, with `joins`, a node that serves nothing yet. */
+  readonly cluster?: boolean | 'joins';
   /** Serve TLS on the port, with these files. */
   readonly tls?: { readonly ca: string; readonly cert: string; readonly key: string };
 }
+
+const clusterLines = ['cluster-enabled yes', 'cluster-config-file nodes.conf', 'cluster-announce-ip 127.0.0.1'];
 
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
@@ -36,6 +38,8 @@ async function freePort(): Promise<number> {
 
 export class RedisServer implements AsyncDisposable {
   readonly port: number;
+  /** Where the nodes of a Cluster talk to each other. */
+  readonly busPort: number;
   readonly #options: RedisServerOptions;
   readonly #directory: string;
   #process: ChildProcess | undefined;
@@ -43,15 +47,16 @@ export class RedisServer implements AsyncDisposable {
     this.#process?.kill('SIGKILL');
   };
 
-  private constructor(port: number, directory: string, options: RedisServerOptions) {
+  private constructor([port, busPort]: readonly [number, number], directory: string, options: RedisServerOptions) {
     this.port = port;
+    this.busPort = busPort;
     this.#directory = directory;
     this.#options = options;
   }
 
   static async start(options: RedisServerOptions = {}): Promise<RedisServer> {
     const directory = await mkdtemp(join(tmpdir(), 'tollgate-redis-'));
-    const server = new RedisServer(await freePort(), directory, options);
+    const server = new RedisServer([await freePort(), await freePort()], directory, options);
     const { sentinel, cluster, tls, config } = options;
     const lines = [
       'bind 127.0.0.1',
@@ -61,13 +66,13 @@ export class RedisServer implements AsyncDisposable {
         ? []
         : [`tls-ca-cert-file ${tls.ca}`, `tls-cert-file ${tls.cert}`, `tls-key-file ${tls.key}`]),
       ...(sentinel ? [] : ['save ""', 'appendonly yes', 'appendfsync no']),
-      ...(cluster ? ['cluster-enabled yes', 'cluster-config-file nodes.conf', 'cluster-announce-ip 127.0.0.1'] : []),
+      ...(cluster ? [...clusterLines, `cluster-port ${server.busPort}`] : []),
       ...(config ?? []),
     ];
     await writeFile(join(directory, 'redis.conf'), `${lines.join('\n')}\n`);
     process.once('exit', server.#killWithTest);
     await server.start();
-    if (cluster) await server.#serveAllSlots();
+    if (cluster === true) await server.#serveAllSlots();
     return server;
   }
 

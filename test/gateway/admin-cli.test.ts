@@ -81,11 +81,20 @@ describe('the commands of operators, with the local token', part('opa'), () => {
     assert.match(shown.out, /^subject +C-9 \(customer, asserted\)$/m);
     assert.match(shown.out, /^BUDGET +TOKENS +COST_USD +CALLS +SECONDS$/m);
 
+    const more = ['--calls', '+1', '--cost-usd', '2.5', '--ttl', '7200'];
+    const raised = await tollgate(['task', 'raise', task.id, ...more, '--config', config]);
+    assert.match(
+      raised.out,
+      /^task_\w+ is active; its limits: tokens \d+, cost_usd 2\.5, calls 501, seconds \d+; ends /,
+    );
+    assert.equal((await tollgate(['task', 'raise', task.id, '--calls', 'many', '--config', config])).code, 2);
+
     const killed = await tollgate(['task', 'kill', task.id, '--reason', 'a try', '--config', config]);
     assert.deepEqual([killed.code, killed.out], [0, `${task.id} is killed\n`]);
     assert.equal((await world.refund(task.token, 5)).status, 403);
     assert.equal(world.orders.received.length, 0);
-    const [deed] = await world.events({ task: task.id, type: 'admin' });
+    const [raise, deed] = await world.events({ task: task.id, type: 'admin' });
+    assert.equal(raise?.operation, 'task.raise');
     assert.deepEqual([deed?.operation, deed?.subject?.id], ['task.kill', 'admin-token']);
     const unknown = await tollgate(['task', 'kill', 'task_00000000000000000000000000', '--config', config]);
     assert.deepEqual([unknown.code, unknown.out], [1, '']);

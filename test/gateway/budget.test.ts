@@ -156,3 +156,32 @@ describe('budgets', options, () => {
     assert.deepEqual([spent.tokens, spent.cost_usd, spent.calls], [0, 0, 1]);
   });
 });
+
+describe('prompts of a model whose tokenizer is known', options, () => {
+  let world: World;
+  before(async () => {
+    world = await World.open({ gpt: { tokenizer: 'o200k_base' } });
+  });
+  after(async () => world?.[Symbol.asyncDispose]());
+
+  test('[budget.tokenizer] are held by their tokens and not by their bytes, and what the provider counts is spent', async () => {
+    const content = 'Every passenger needs a ticket for the whole route. '.repeat(100);
+    const bytes = Buffer.byteLength(content);
+    world.model.reply = chatReply({ usage: { prompt_tokens: 1_010, completion_tokens: 20 } });
+    const task = await world.task({ budget: { tokens: 1_200 } });
+    const answered = await world.chat(task.token, { messages: [{ role: 'user', content }], max_tokens: 50 });
+    assert.ok(bytes > 5_000 && answered.status === 200, `${answered.status} ${await answered.text()}`);
+    assert.equal(world.model.received.length, 1);
+    const { budget } = await world.taskDocument(task);
+    assert.deepEqual([budget.spent.tokens, budget.reserved.tokens], [1_030, 0]);
+    const [outcome] = await world.events({ task: task.id, type: 'outcome' });
+    assert.equal(outcome?.usage?.input_tokens, 1_010);
+
+    const refused = await world.chat(task.token, { messages: [{ role: 'user', content }], max_tokens: 50 });
+    const { error } = (await refused.json()) as { error: { message: string } };
+    const needed = Number(/may need up to (\d+) tokens/.exec(error.message)?.[1]);
+    assert.equal(refused.status, 402);
+    assert.ok(needed > 1_000 && needed < 1_200, error.message);
+    assert.equal(world.model.received.length, 1);
+  });
+});

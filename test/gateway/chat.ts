@@ -6,6 +6,8 @@ export interface ChatScript {
   readonly toolCalls?: readonly { id: string; name: string; arguments: string }[];
   /** Null leaves usage out. */
   readonly usage?: { prompt_tokens: number; completion_tokens: number; [name: string]: unknown } | null;
+  /** Further members of the answer, or of each chunk. */
+  readonly more?: object;
   /** Breaks the stream off after so many chunks. */
   readonly breakAfter?: number;
   /** Milliseconds between the chunks of a stream. */
@@ -23,7 +25,7 @@ export function chatReply(script: ChatScript = {}): Reply {
   const finish = calls.length > 0 ? 'tool_calls' : 'stop';
   return async (_request, response, body) => {
     const asked = JSON.parse(body.toString()) as { stream?: boolean; stream_options?: { include_usage?: boolean } };
-    const base = { id: 'chatcmpl-1', created: 1, model: 'gpt-real' };
+    const base = { id: 'chatcmpl-1', created: 1, model: 'gpt-real', ...script.more };
     if (asked.stream !== true) {
       const message = { role: 'assistant', content: text, ...(calls.length > 0 ? { tool_calls: calls } : {}) };
       response.writeHead(200, { 'content-type': 'application/json' });

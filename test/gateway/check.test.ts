@@ -151,8 +151,10 @@ describe('checks agree with calls', options, () => {
     },
     { why: 'no such model', expect: 'route_unknown', call: chat({ model: 'other' }) },
     { why: 'no model named', expect: 'request_invalid', call: chat({ model: undefined }) },
-    { why: 'no such model operation', expect: 'operation_unknown', call: { ...chat(), path: '/v1/embeddings' } },
-    { why: 'an API it does not speak', expect: 'operation_unknown', call: { ...chat(), path: '/v1/messages' } },
+    { why: 'no such model operation', expect: 'operation_unknown', call: { ...chat(), path: '/v1/files' } },
+    { why: 'the other API', expect: 'allow', call: { ...chat(), path: '/v1/messages' } },
+    { why: 'no count there', expect: 'operation_unknown', call: { ...chat(), path: '/v1/messages/count_tokens' } },
+    { why: 'no place for it there', expect: 'args_invalid', call: { ...chat({ top_k: 4 }), path: '/v1/messages' } },
     { why: 'personal data', expect: 'pii_blocked', call: chat(say(`to ${email}`)), task: oblige({ block: [{}] }) },
     {
       why: 'a secret',

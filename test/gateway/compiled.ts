@@ -1,6 +1,7 @@
 /**
- * The policies of the fixture, compiled and looked through once a machine and not once a world: a gate keeps both by a
- * hash of everything that went in, so what an earlier test left is what this one would make.
+ * The policies of the fixture, and others that a world says so of, compiled and looked through once a machine and not
+ * once a world: a gate keeps both by a hash of everything that went in, so what an earlier test left is what this one
+ * would make.
  */
 import { copyFile, mkdir, readdir, rename } from 'node:fs/promises';
 import { tmpdir, userInfo } from 'node:os';

@@ -46,7 +46,7 @@ describe('the files of the console', part('opa'), () => {
       assert.match(header('content-type') ?? '', type, name);
       if (name.endsWith('.js')) {
         assert.doesNotMatch(text, /^import type|: readonly |sourceMappingURL/m, `${name} is JavaScript`);
-        for (const [, from = ''] of text.matchAll(/(?:\bfrom|\bimport)\s*["']([^"'\n]+)["']/g)) {
+        for (const [, from = ''] of text.matchAll(/(?:\bfrom|\bimport)\s+["']([^"'\n]+)["']/g)) {
           assert.match(from, /^\.\/[a-z-]+\.js$/, name);
           toSee.push(from.slice(2));
         }

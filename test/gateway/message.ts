@@ -5,6 +5,8 @@ import type { World } from './world.ts';
 export interface MessageScript {
   readonly text?: string;
   readonly thinking?: string;
+  /** The id of the container that the provider ran code in. */
+  readonly container?: string;
   readonly toolUses?: readonly { id: string; name: string; input: Record<string, unknown> }[];
   /** Null leaves usage out. */
   readonly usage?: { input_tokens: number; output_tokens: number; [name: string]: unknown } | null;
@@ -14,28 +16,50 @@ export interface MessageScript {
   readonly paceMs?: number;
 }
 
-/** A model that answers every request the same way: a count of tokens, a message, or its events, as is asked. */
-export function messageReply(script: MessageScript = {}): Reply {
-  const { text = 'hello back', thinking, toolUses = [], usage = { input_tokens: 10, output_tokens: 5 } } = script;
+/** What a model says by a script: as a whole message, and as the events of a stream. */
+export function said(script: MessageScript): { readonly whole: object; readonly events: readonly SaidEvent[] } {
+  const {
+    text = 'hello back',
+    thinking,
+    container,
+    toolUses = [],
+    usage = { input_tokens: 10, output_tokens: 5 },
+  } = script;
   const blocks = [
     ...(thinking === undefined ? [] : [{ type: 'thinking', thinking, signature: 'c2lnbmVk' }]),
     { type: 'text', text },
     ...toolUses.map((use) => ({ type: 'tool_use', ...use })),
   ];
   const stop_reason = toolUses.length > 0 ? 'tool_use' : 'end_turn';
+  const ran = container === undefined ? {} : { container: { id: container, expires_at: '2026-12-01T00:00:00Z' } };
+  const message = {
+    id: 'msg_1',
+    type: 'message',
+    role: 'assistant',
+    model: 'claude-real',
+    stop_sequence: null,
+    ...ran,
+  };
+  return {
+    whole: { ...message, content: blocks, stop_reason, ...(usage === null ? {} : { usage }) },
+    events: eventsOf(blocks, { ...message, content: [], stop_reason: null }, stop_reason, usage),
+  };
+}
+
+/** A model that answers every request the same way: a count of tokens, a message, or its events, as is asked. */
+export function messageReply(script: MessageScript = {}): Reply {
+  const { whole, events } = said(script);
   return async (request, response, body) => {
     if (request.url?.startsWith('/v1/messages/count_tokens')) {
       response.writeHead(200, { 'content-type': 'application/json' }).end('{"input_tokens":42}');
       return;
     }
     const asked = JSON.parse(body.toString()) as { stream?: boolean };
-    const message = { id: 'msg_1', type: 'message', role: 'assistant', model: 'claude-real', stop_sequence: null };
     if (asked.stream !== true) {
       response.writeHead(200, { 'content-type': 'application/json' });
-      response.end(JSON.stringify({ ...message, content: blocks, stop_reason, ...(usage === null ? {} : { usage }) }));
+      response.end(JSON.stringify(whole));
       return;
     }
-    const events = eventsOf(blocks, { ...message, content: [], stop_reason: null }, stop_reason, usage);
     response.writeHead(200, { 'content-type': 'text/event-stream' });
     for (const [index, event] of events.entries()) {
       if (response.destroyed) return;
@@ -50,12 +74,17 @@ export function messageReply(script: MessageScript = {}): Reply {
   };
 }
 
+export interface SaidEvent {
+  readonly type: string;
+  readonly [member: string]: unknown;
+}
+
 function eventsOf(
   blocks: readonly Record<string, unknown>[],
   message: object,
   stop_reason: string,
   usage: MessageScript['usage'],
-): readonly { readonly type: string; readonly [member: string]: unknown }[] {
+): readonly SaidEvent[] {
   const begun = usage === null ? {} : { usage: { ...usage, output_tokens: 1 } };
   const delta = (index: number, said: object) => ({ type: 'content_block_delta', index, delta: said });
   return [

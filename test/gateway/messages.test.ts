@@ -182,20 +182,15 @@ describe('messages', options, () => {
     assert.equal((await world.taskDocument(task)).budget.spent.tokens, 0);
   });
 
-  test('a route takes the operations of its own API, and says so', async () => {
+  test('a route is counted with where a target counts, and says what there is elsewhere', async () => {
     const task = await world.task();
-    const chat = await world.chat(task.token, { model: 'claude' });
-    assert.deepEqual(
-      [chat.status, ((await chat.json()) as { error: { code: string } }).error.code],
-      [404, 'operation_unknown'],
-    );
-    const wrong = await message(world, task.token, { model: 'gpt' });
+    const wrong = await message(world, task.token, { model: 'gpt' }, '/v1/messages/count_tokens');
     const body = (await wrong.json()) as {
       error: { type: string; code: string; allowed: string[] };
       request_id: string;
     };
     assert.deepEqual([wrong.status, body.error.type, body.error.code], [404, 'not_found_error', 'operation_unknown']);
-    assert.ok(body.error.allowed.includes('gpt.chat'));
+    assert.ok(body.error.allowed.includes('gpt.chat') && body.error.allowed.includes('gpt.messages'));
     assert.equal(body.request_id, wrong.headers.get('request-id'));
     assert.equal(world.model.received.length, 0);
   });
@@ -225,9 +220,10 @@ describe('messages', options, () => {
     };
     const version = { 'anthropic-version': '2023-06-01' };
     const { token } = await world.task();
-    assert.deepEqual([await list(token), await list(token, version)], [['gpt'], ['claude']]);
-    const narrow = await world.task({ tools: ['gpt.chat'] });
-    assert.deepEqual([await list(narrow.token), await list(narrow.token, version)], [['gpt'], []]);
+    const both = ['gpt', 'claude'];
+    assert.deepEqual([await list(token), await list(token, version)], [both, both]);
+    const narrow = await world.task({ tools: ['gpt.chat', 'claude.count_tokens'] });
+    assert.deepEqual([await list(narrow.token), await list(narrow.token, version)], [['gpt'], ['claude']]);
     const refused = await world.fetch('/v1/models', 'nonsense', { headers: version });
     assert.equal(((await refused.json()) as { error: { type: string } }).error.type, 'authentication_error');
     assert.ok(refused.headers.get('request-id'));

@@ -39,6 +39,41 @@ describe('prices', options, () => {
     return { microUsd: Math.round(spent.cost_usd * 1e6), usage: outcome?.usage, version: outcome?.price_version };
   }
 
+  test('[budget.priced-by-service] what is served apart from the list is held and charged apart, as it was served or else as it was asked for', async () => {
+    await using world = await World.open();
+    const cost = async (stream: boolean, asked: string | undefined, served: string | undefined) => {
+      world.model.reply = chatReply({ more: served === undefined ? {} : { service_tier: served } });
+      const more = asked === undefined ? {} : { service_tier: asked };
+      const { microUsd, usage } = await spend(world, ({ token }) => world.chat(token, { stream, ...more }));
+      return [microUsd, usage?.services];
+    };
+    for (const stream of [false, true]) {
+      // 10 tokens at 1 and 5 at 2 dollars a million.
+      assert.deepEqual(await cost(stream, undefined, undefined), [20, undefined]);
+      assert.deepEqual(await cost(stream, 'priority', undefined), [40, ['priority']]);
+      assert.deepEqual(await cost(stream, 'priority', 'default'), [20, undefined]);
+      assert.deepEqual(await cost(stream, 'auto', 'priority'), [40, ['priority']]);
+      assert.deepEqual(await cost(stream, 'flex', 'flex'), [20, ['flex']]);
+    }
+    const needed = async (more: object) => {
+      const task = await world.task({ budget: { cost_usd: 0.000_001 } });
+      const refused = await world.chat(task.token, { ...more });
+      const { error } = (await refused.json()) as { error: { reasons: { message: string }[] } };
+      assert.equal(refused.status, 402);
+      return Number(/needed ([\d.]+) /.exec(error.reasons[0]?.message ?? '')?.[1]);
+    };
+    const held = await needed({});
+    assert.ok(Math.abs((await needed({ service_tier: 'priority' })) - 2 * held) < 1e-9 && held > 0);
+  });
+
+  test('a target may have its own percentage for a way of being served', async () => {
+    const price = { input_usd_per_mtok: 1, output_usd_per_mtok: 2, service_percent: { flex: 50 } };
+    await using world = await World.open({ gpt: { price } });
+    world.model.reply = chatReply({ more: { service_tier: 'flex' } });
+    const { microUsd } = await spend(world, ({ token }) => world.chat(token, { service_tier: 'flex' }));
+    assert.equal(microUsd, 10);
+  });
+
   for (const stream of [false, true]) {
     const way = stream ? 'as a stream' : 'whole';
 

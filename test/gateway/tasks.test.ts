@@ -11,7 +11,10 @@ const options = part('opa');
 const system = systemClock();
 let skewMs = 0;
 const clock = { ...system, nowMs: () => system.nowMs() + skewMs };
-const allTools = ['gpt.chat', 'orders.get_order', 'orders.delete_order', 'orders.create_refund'];
+const allTools = [
+  ...['gpt.chat', 'gpt.responses', 'gpt.embeddings', 'gpt.messages'],
+  ...['orders.get_order', 'orders.delete_order', 'orders.create_refund'],
+];
 
 describe('tasks', options, () => {
   let world: World;

@@ -36,9 +36,9 @@ describe('metrics', options, () => {
     assert.equal(calls({ operation: 'orders.create_refund', outcome: 'failed', code: 'upstream_error' }), 1);
     assert.equal(value('tollgate_denials_total', { code: 'policy_denied' }), 1);
     assert.equal(value('tollgate_unauthenticated_total', { reason: 'token_malformed' }), 1);
-    assert.equal(value('tollgate_tokens_total', { direction: 'input', route: 'gpt' }), 20);
-    assert.equal(value('tollgate_tokens_total', { direction: 'output', route: 'gpt' }), 10);
-    assert.equal(value('tollgate_cost_micro_usd_total', { route: 'gpt' }), 40);
+    assert.equal(value('tollgate_tokens_total', { direction: 'input', route: 'gpt', target: 'one' }), 20);
+    assert.equal(value('tollgate_tokens_total', { direction: 'output', route: 'gpt', target: 'one' }), 10);
+    assert.equal(value('tollgate_cost_micro_usd_total', { route: 'gpt', target: 'one' }), 40);
     assert.equal(value('tollgate_upstream_attempts_total', { route: 'gpt', target: 'one', outcome: '2xx' }), 2);
     assert.equal(value('tollgate_upstream_attempts_total', { route: 'orders', outcome: 'reset' }), 1);
     for (const name of ['tollgate_call_duration_seconds_count', 'tollgate_overhead_seconds_count'])

@@ -3,6 +3,7 @@
  * `test/fixtures/policy`, steered by the labels of a task. Every test asserts three things with it: the answer, what
  * the target received, and the audit event.
  */
+import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -32,6 +33,8 @@ export interface WorldOptions {
   /** Goes over the issuer, and over the rows of the two routes. */
   readonly rows?: Partial<Record<'issuer' | 'gpt' | 'orders', Record<string, unknown>>>;
   readonly clock?: Clock;
+  /** Policies named in `config` are kept for other worlds once they are compiled, as those of the fixture always are. */
+  readonly keepCompiled?: boolean;
   /** Gets every line as the log of a gate would, besides `logs`. */
   readonly log?: Log;
 }
@@ -90,6 +93,84 @@ function claudeRoute(url: string, target: Record<string, unknown>): object {
 /** Set by the test that runs gateway tests on Redis; each gate then has an id of its own, as its keys lie there. */
 const redisUrl = process.env.TOLLGATE_TEST_REDIS;
 
+interface Places {
+  readonly gatewayId: string;
+  readonly issuer: Pick<FakeIssuer, 'url' | 'audience'>;
+  readonly modelUrl: string;
+  readonly ordersUrl: string;
+}
+
+/** What may be another once the gate runs. */
+type Changed = Pick<WorldOptions, 'config' | 'modelTargets' | 'gpt' | 'rows'>;
+
+function configFor(options: WorldOptions, { gatewayId, issuer, modelUrl, ordersUrl }: Places): object {
+  const target = { cloud: 'azure', region: 'westeurope', ...options.target };
+  const base: Record<string, unknown> = {
+    ...(redisUrl === undefined ? {} : { store: { kind: 'redis', url: redisUrl, command_timeout_ms: 500 } }),
+    gateway: {
+      id: gatewayId,
+      listen: '127.0.0.1:0',
+      admin: '127.0.0.1:0',
+      public_url: 'http://gate.test',
+      trust_domain: 'example.internal',
+      data_dir: './data',
+    },
+    policy: { bundle: resolve(import.meta.dirname, '../fixtures/policy') },
+    // Tasks of one test know nothing of those of another, also where they share a store.
+    task: { loop: unboundedLoop, budget: { cost_usd: 1 }, taint_seconds: 0 },
+    // What a witness answers is to be seen, and not repeated; what is about that names its own.
+    retry: { attempts: 1, rest_max_ms: 0 },
+    issuers: [
+      {
+        name: 'azure',
+        issuer: issuer.url,
+        audiences: [issuer.audience],
+        algorithms: ['ES256'],
+        agent: 'claims.sub',
+        tenant: 'claims.tid',
+        cloud: 'azure',
+        ...options.rows?.issuer,
+      },
+    ],
+    credentials: { key: { kind: 'header', name: 'x-service-key', value: 'the-key-of-the-gate' } },
+    routes: [
+      {
+        name: 'gpt',
+        kind: 'model',
+        targets: [
+          {
+            ...target,
+            name: 'one',
+            provider: 'openai',
+            url: `${modelUrl}/v1`,
+            model: 'gpt-real',
+            max_output_tokens: 1000,
+            price,
+            credential: 'key',
+            ...options.gpt,
+          },
+          ...(options.modelTargets ?? []),
+        ],
+        ...options.rows?.gpt,
+      },
+      {
+        name: 'orders',
+        kind: 'http',
+        openapi: './orders.json',
+        operations: { create_refund: { remember: ['body.amount_cents'] } },
+        targets: [{ ...target, name: 'one', url: ordersUrl, credential: 'key' }],
+        ...options.rows?.orders,
+      },
+      ...(options.claude === undefined ? [] : [claudeRoute(modelUrl, { ...target, ...options.claude })]),
+    ],
+  };
+  for (const [section, values] of Object.entries(options.config ?? {}))
+    base[section] = Array.isArray(values) ? values : { ...(base[section] as object), ...values };
+  const task = base.task as { readonly loop: object };
+  base.task = { ...task, loop: { ...unboundedLoop, ...task.loop } };
+  return base;
+}
+
 export class World implements AsyncDisposable {
   readonly gate: Gate;
   readonly issuer: FakeIssuer;
@@ -98,9 +179,15 @@ export class World implements AsyncDisposable {
   readonly logs: string[];
   readonly configFile: string;
   readonly #directory: string;
+  readonly #configOf: (changed: Changed) => object;
   readonly #others: Gate[] = [];
 
-  private constructor(parts: Pick<World, 'gate' | 'issuer' | 'model' | 'orders' | 'logs'>, directory: string) {
+  private constructor(
+    parts: Pick<World, 'gate' | 'issuer' | 'model' | 'orders' | 'logs'>,
+    directory: string,
+    configOf: (changed: Changed) => object,
+  ) {
+    this.#configOf = configOf;
     this.gate = parts.gate;
     this.issuer = parts.issuer;
     this.model = parts.model;
@@ -118,72 +205,13 @@ export class World implements AsyncDisposable {
     ]);
     const directory = await mkdtemp(join(tmpdir(), 'tollgate-world-'));
     const configFile = join(directory, 'tollgate.yaml');
-    const target = { cloud: 'azure', region: 'westeurope', ...options.target };
-    const base: Record<string, unknown> = {
-      ...(redisUrl === undefined ? {} : { store: { kind: 'redis', url: redisUrl, command_timeout_ms: 500 } }),
-      gateway: {
-        id: redisUrl === undefined ? 'gw-test' : `gw-test-${randomBytes(4).toString('hex')}`,
-        listen: '127.0.0.1:0',
-        admin: '127.0.0.1:0',
-        public_url: 'http://gate.test',
-        trust_domain: 'example.internal',
-        data_dir: './data',
-      },
-      policy: { bundle: resolve(import.meta.dirname, '../fixtures/policy') },
-      // Tasks of one test know nothing of those of another, also where they share a store.
-      task: { loop: unboundedLoop, budget: { cost_usd: 1 }, taint_seconds: 0 },
-      issuers: [
-        {
-          name: 'azure',
-          issuer: issuer.url,
-          audiences: [issuer.audience],
-          algorithms: ['ES256'],
-          agent: 'claims.sub',
-          tenant: 'claims.tid',
-          cloud: 'azure',
-          ...options.rows?.issuer,
-        },
-      ],
-      credentials: { key: { kind: 'header', name: 'x-service-key', value: 'the-key-of-the-gate' } },
-      routes: [
-        {
-          name: 'gpt',
-          kind: 'model',
-          targets: [
-            {
-              ...target,
-              name: 'one',
-              provider: 'openai',
-              url: `${model.url}/v1`,
-              model: 'gpt-real',
-              max_output_tokens: 1000,
-              price,
-              credential: 'key',
-              ...options.gpt,
-            },
-            ...(options.modelTargets ?? []),
-          ],
-          ...options.rows?.gpt,
-        },
-        {
-          name: 'orders',
-          kind: 'http',
-          openapi: './orders.json',
-          operations: { create_refund: { remember: ['body.amount_cents'] } },
-          targets: [{ ...target, name: 'one', url: orders.url, credential: 'key' }],
-          ...options.rows?.orders,
-        },
-        ...(options.claude === undefined ? [] : [claudeRoute(model.url, { ...target, ...options.claude })]),
-      ],
-    };
-    for (const [section, values] of Object.entries(options.config ?? {}))
-      base[section] = Array.isArray(values) ? values : { ...(base[section] as object), ...values };
-    const task = base.task as { readonly loop: object };
-    base.task = { ...task, loop: { ...unboundedLoop, ...task.loop } };
+    const gatewayId = redisUrl === undefined ? 'gw-test' : `gw-test-${randomBytes(4).toString('hex')}`;
+    const configOf = (changed: Changed) =>
+      configFor({ ...options, ...changed }, { gatewayId, issuer, modelUrl: model.url, ordersUrl: orders.url });
     await writeFile(join(directory, 'orders.json'), JSON.stringify(openapi));
-    await writeFile(configFile, JSON.stringify(base));
+    await writeFile(configFile, JSON.stringify(configOf({})));
     const logs: string[] = [];
-    const fixture = options.config?.policy === undefined;
+    const fixture = options.config?.policy === undefined || options.keepCompiled === true;
     if (fixture) await bringCompiled(join(directory, 'data'));
     const gate = await startGate({
       configFile,
@@ -196,7 +224,7 @@ export class World implements AsyncDisposable {
       ...(options.clock === undefined ? {} : { clock: options.clock }),
     });
     if (fixture) await keepCompiled(join(directory, 'data'));
-    return new World({ gate, issuer, model, orders, logs }, directory);
+    return new World({ gate, issuer, model, orders, logs }, directory, configOf);
   }
 
   /** Opens a task for `agent`; labels steer the policy of the tests. */
@@ -266,6 +294,13 @@ export class World implements AsyncDisposable {
     const gate = await startGate({ configFile, env: process.env, log: () => undefined });
     this.#others.push(gate);
     return gate;
+  }
+
+  /** Puts the configuration in force that a world opened with these options as well would have. */
+  async change(changed: Changed): Promise<void> {
+    await writeFile(this.configFile, JSON.stringify(this.#configOf(changed)));
+    const { outcome, faults } = await this.gate.reload('signal');
+    assert.equal(outcome, 'applied', JSON.stringify(faults));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -16,6 +16,40 @@ export const gatePromises = {
       'Every field, block, tool and beta feature that the SDK of a model provider knows has a class, and what has none stands before the policy by its name.',
     source: 'model requests',
   },
+  'wire.clients-unchanged': {
+    sentence:
+      'The SDKs of OpenAI and Anthropic, Vercel AI, LangChain and OpenAI Agents run their loops of tools with base URL and key changed alone, under the shipped policy, redaction and a strict trail, on every provider, each action linked to its thought.',
+    source: 'design: what agents see, models; complaint: a gateway that wants an SDK of its own',
+  },
+  'wire.clients-not-retrying': {
+    sentence:
+      'A client throws an error of its own with the code of the gate, also in mid-stream, and asks only once for what a budget or a rule refuses.',
+    source: 'design: denials on every surface',
+  },
+  'wire.split-anywhere': {
+    sentence: 'A stream of any provider, cut to pieces anywhere on its way, is the same to the client that reads it.',
+    source: 'design: streams',
+  },
+  'wire.provider-ids-bound': {
+    sentence:
+      'What a model provider keeps for one task (responses, containers, files) can be named by no other task, and goes to no other target than the one that keeps it.',
+    source: 'design: model requests',
+  },
+  'wire.responses-remembered': {
+    sentence:
+      'A response that its client takes for kept, because it left `store` out, is remembered by the gate: what a later request of the task names by its id, or by the ids of its items, reaches the target whole, with nothing stored there.',
+    source: 'design: model requests; decision 0038; complaint: clients that rely on stored responses break',
+  },
+  'wire.responses-remembered-alone': {
+    sentence:
+      'Remembered responses are sealed for their task, found by no other and by no part of it, gone when its time is over, and inspected and decided on anew whenever they are sent again.',
+    source: 'decision 0038',
+  },
+  'wire.responses-remembered-bounded': {
+    sentence:
+      'Remembered responses have bounds for each, for a task and for a gateway, so that they never take the place of tasks in the store; what fell off is refused by its id, and never left out.',
+    source: 'design: bounds; decision 0038',
+  },
   'wire.arguments-validated': {
     sentence:
       'Arguments that do not fit the operation are denied as args_invalid, and a path that fits no operation as operation_unknown.',
@@ -81,6 +115,11 @@ export const gatePromises = {
     sentence:
       'What agents and their calls put into a recorded input is shown as text and never becomes part of a page.',
     source: 'people at the console',
+  },
+  'server.console-budgets': {
+    sentence:
+      'People see what was spent by day, tenant, agent, route, model and target in a plot and in tables, with limits and tasks.',
+    source: 'design: budgets, looking back',
   },
   'server.console-keyboard': {
     sentence: 'Everything in the console can be done with the keyboard alone.',

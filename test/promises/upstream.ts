@@ -37,4 +37,37 @@ export const upstreamPromises = {
     sentence: 'A call that is given up before the answer begins closes the connection to the target within 200 ms.',
     source: 'complaint: an abort before the headers leaves the target at work',
   },
+  'upstream.as-the-vendors-sdk': {
+    sentence:
+      "A request goes to each provider of models as that vendor's own SDK sends it, and its answer comes back as the API of the agent has it.",
+    source: 'model calls: providers',
+  },
+  'upstream.decided-members-only': {
+    sentence:
+      'No member of a body that only the provider reads goes to it unless it was a parameter that was decided on.',
+    source: 'way of a call: the policy decides on the final arguments',
+  },
+  'upstream.frames-whole-or-not': {
+    sentence:
+      'Nothing of a damaged, endless or unfinished message of an event stream reaches an agent; the stream has broken off.',
+    source: 'model calls: streams, AWS event stream',
+  },
+  'upstream.retry-refused': {
+    sentence:
+      'What a target refused as a whole is sent to another one, and the answer of the last passes as it is when all refuse.',
+    source: 'design: retries; complaint: fallback only before the first byte',
+  },
+  'upstream.retry-before-first-byte': {
+    sentence: 'Nothing is sent again once an answer has begun, nor what may have taken effect or be billed.',
+    source: 'complaint: fallback only before the first byte',
+  },
+  'upstream.retry-budget': {
+    sentence: 'What is sent again is bounded, for each route, by a share of its calls.',
+    source: 'design: retries',
+  },
+  'upstream.keys-in-turn': {
+    sentence:
+      'Several keys of a target are used in turn; one whose quota is used up, or that is not accepted, rests, and the trail names the one that was used.',
+    source: 'design: rate limits and keys',
+  },
 } as const satisfies Record<string, PromiseEntry>;

@@ -61,10 +61,12 @@ test('a field that differs from a known one by its capitals is refused', options
 test('a part of a task has no more time than the task has left', options, async () => {
   const whole = await world.task({ budget: { seconds: 1 } });
   await new Promise((resolve) => setTimeout(resolve, 1_050));
-  assert.equal((await world.fetch('/tools/orders/orders/O-1', whole.token)).status, 402);
   world.orders.received.length = 0;
   const late = await partOf(whole.token);
   assert.equal((await world.fetch('/tools/orders/orders/O-1', late.token)).status, 402);
+  assert.equal((await world.fetch('/tools/orders/orders/O-1', whole.token)).status, 402);
+  // The whole has ended by it, and gets no further part.
+  assert.equal((await partOf(whole.token)).token, undefined);
   assert.equal(world.orders.received.length, 0);
 });
 

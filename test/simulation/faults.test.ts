@@ -123,7 +123,7 @@ describe('the table of faults', options, () => {
   });
 
   test('[pipeline.faults-refuse] [budget.settled-once] whatever a stage does wrong, the call is refused and nothing is sent', async (t) => {
-    assert.equal(rooms.stages.length, 15, 'every rung is broken');
+    assert.equal(rooms.stages.length, 18, 'every rung is broken');
     for (const [index, stage] of rooms.stages.entries()) {
       const facts = Object.keys(stage.gives);
       const wrong = (value: unknown): Fault => ({ gives: Object.fromEntries(facts.map((fact) => [fact, value])) });
@@ -150,8 +150,14 @@ describe('the table of faults', options, () => {
   const broken = /"the":"answer"|hello back/;
 
   test('whatever the exchange does wrong, the agent is refused, and a call that was begun is paid for', async (t) => {
-    for (const place of ['exchange.stillAlive', 'exchange.guarded', 'exchange.attempt', 'running']) {
-      const faults = place === 'running' ? synchronous.slice(0, 1) : [...asynchronous, ...halfTried];
+    const places = ['exchange.course', 'exchange.stillAlive', 'exchange.guarded', 'exchange.attempt', 'running'];
+    for (const place of places) {
+      const faults: readonly [string, Fault][] =
+        place === 'running'
+          ? synchronous.slice(0, 1)
+          : place === 'exchange.course'
+            ? synchronous
+            : [...asynchronous, ...halfTried];
       for (const [what, fault] of faults) {
         await t.test(`${place} ${what}`, async () => {
           // That nothing speaks against the call is what a task that lives says.

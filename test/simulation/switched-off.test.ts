@@ -75,16 +75,24 @@ const subjects: readonly Subject[] = [
 ];
 
 function run(table: string, changed: string): Promise<boolean> {
-  const args = ['--import', join(import.meta.dirname, 'switch_off.ts'), '--test', unit(table)];
+  // The file itself and not `--test`, which would start a second process for it.
+  const args = ['--import', join(import.meta.dirname, 'switch_off.ts'), unit(table)];
   const env = { ...process.env, TOLLGATE_SWITCHED_OFF: changed, NODE_TEST_CONTEXT: undefined };
   return new Promise((done) => {
     execFile(process.execPath, args, { env, timeout: 60_000 }, (fault) => done(fault === null));
   });
 }
 
-/** The first table that turns red; undefined if all are green. */
-async function missedBy(tables: readonly string[], changed: string): Promise<string | undefined> {
-  for (const table of tables) if (!(await run(table, changed))) return table;
+/**
+ * The first table that turns red; undefined if all are green. It goes to the front of `tables`: what missed one check of a
+ * file is the likeliest to miss the next.
+ */
+async function missedBy(tables: string[], changed: string): Promise<string | undefined> {
+  for (const table of [...tables]) {
+    if (await run(table, changed)) continue;
+    tables.unshift(...tables.splice(tables.indexOf(table), 1));
+    return table;
+  }
   return undefined;
 }
 
@@ -95,7 +103,8 @@ describe('with one check switched off', { concurrency: availableParallelism() },
   });
   after(() => rm(folder, { recursive: true, force: true }));
 
-  for (const { file, endings, tables, covered = {} } of subjects) {
+  for (const { file, endings, tables: named, covered = {} } of subjects) {
+    const tables = [...named];
     test(`each check of ${file} is missed by a row [identity.every-check-counts]`, async (t) => {
       const path = join(root, 'src/identity', file);
       const source = await readFile(path, 'utf8');

@@ -163,3 +163,14 @@ test('the runner tells how long each stage took, one after the other, and the de
   await climb(Ladder.from<Start>().rung(throwing), { id: '1' }, { ...options, timed });
   assert.deepEqual(told, [['identity', 30, 30, 'unauthenticated']]);
 });
+
+test('a stage that lets calls wait may take so much longer, and is hung after that', async () => {
+  const { clock, faults, options } = setup();
+  const waiting: Stage<Start, Who> = { ...who, waitMsMax: 500, admit: () => new Promise(() => undefined) };
+  const climbing = climb(Ladder.from<Start>().rung(waiting), { id: '1' }, options);
+  await clock.advance(options.stageMs + 499);
+  assert.equal(faults.length, 0);
+  await clock.advance(1);
+  assert.equal((await climbing).denial?.code, 'unauthenticated');
+  assert.equal(faults.length, 1);
+});

@@ -224,6 +224,28 @@ test_models_get_a_token_cap_that_lowers if {
 	not decided(base).obligations.max_tokens
 }
 
+test_whatever_call_finds_the_budget_spent_the_task_gets_the_turn_that_its_models_have if {
+	turns := object.union(purpose_with({"effects": ["read", "write"]}).p.operations, {
+		"m.chat": {"effects": ["write"], "tool_kinds": ["function"], "max_tokens": 9, "wrap_up": 300},
+		"n.chat": {"effects": ["write"], "tool_kinds": ["function"], "max_tokens": 9, "wrap_up": 200},
+	})
+	purposes := {"p": {"same_subject": ["customer_id"], "operations": turns}}
+	ofTool := call.decision with input as document_for({}) with data.tollgate.purposes as purposes
+	ofTool.obligations.wrap_up == {"tokens": 200}
+	chat := document_for({"kind": "model", "effect": "write", "operation": "m.chat", "tools": [], "max_tokens": 5})
+	ofModel := call.decision with input as chat with data.tollgate.purposes as purposes
+	ofModel.obligations.wrap_up == {"tokens": 300}
+	not decided(base).obligations.wrap_up
+}
+
+test_answers_may_be_kept_only_where_the_data_says_for_how_long if {
+	caching := {"effects": ["write"], "tool_kinds": ["function"], "max_tokens": 9, "cache_seconds": 60}
+	decision := call.decision with input as document_for({"kind": "model", "effect": "write"})
+		with data.tollgate.purposes as purpose_with(caching)
+	decision.obligations.cache == {"ttl_seconds": 60}
+	not decided(model).obligations.cache
+}
+
 test_personal_data_is_redacted_on_the_way_out_and_not_inside if {
 	personal := [{"type": "email"}, {"type": "card"}, {"type": "iban"}]
 	decided(model).obligations.redact == personal

@@ -29,7 +29,22 @@ deny contains lib.reason("provider_side_tool", message) if {
 
 tool_kind_listed(kind) if kind in operation.tool_kinds
 
-oblige contains {"max_tokens": {"value": operation.max_tokens, "on_excess": "lower"}} if input.call.kind == "model"
+oblige contains {"max_tokens": {
+	"value": operation.max_tokens,
+	"on_excess": object.get(operation, "on_excess", "lower"),
+}} if input.call.kind == "model"
+
+# Only who may go beyond the budget once, to end its work well.
+oblige contains {"wrap_up": {"tokens": operation.wrap_up}} if input.call.kind == "model"
+
+# Whatever call finds the budget spent, the task gets the turn that its models have.
+oblige contains {"wrap_up": {"tokens": tokens}} if {
+	input.call.kind != "model"
+	tokens := min({turn | some turn in [of.wrap_up | some of in purpose.operations]})
+}
+
+# Answers are kept only where the data says so.
+oblige contains {"cache": {"ttl_seconds": operation.cache_seconds}} if input.call.kind == "model"
 
 # A model without a cap in the data would be one without a cap at all.
 deny contains lib.reason("max_tokens_missing", message) if {

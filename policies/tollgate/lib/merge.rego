@@ -30,11 +30,32 @@ combined(kind, values) := value if {
 } else := sort({item | some value in values; some item in value; within_each(item, values)}) if {
 	kind in cut
 	all_arrays(values)
-} else := {"value": min([value.value | some value in values]), "on_excess": strictest(values)} if {
+} else := object.union_n([least_value(values), {"on_excess": strictest(values)}]) if {
 	kind == "max_tokens"
 	every value in values {
-		is_number(value.value)
+		is_number(object.get(value, "value", 0))
 		value.on_excess in {"lower", "deny"}
+	}
+} else := {"ttl_seconds": min([value.ttl_seconds | some value in values])} if {
+	kind == "cache"
+	every value in values {
+		is_number(value.ttl_seconds)
+	}
+} else := {"tokens": min([value.tokens | some value in values])} if {
+	kind == "wrap_up"
+	every value in values {
+		is_number(value.tokens)
+	}
+} else := "kill" if {
+	kind == "on_spent"
+	"kill" in values
+	every value in values {
+		value in {"kill", "pause"}
+	}
+} else := "pause" if {
+	kind == "on_spent"
+	every value in values {
+		value == "pause"
 	}
 } else := min(values) if {
 	kind == "ttl_seconds"
@@ -62,6 +83,12 @@ all_arrays(values) if {
 		is_array(value)
 	}
 }
+
+# A demand without a value speaks of what the budgets have left, and sets no limit of its own.
+least_value(values) := {"value": min(stated)} if {
+	stated := {value.value | some value in values}
+	count(stated) > 0
+} else := {}
 
 strictest(values) := "deny" if {
 	some value in values

@@ -36,6 +36,25 @@ test_the_lowest_token_limit_wins_and_deny_is_stricter_than_lower if {
 	lib.merged(lower) == {"max_tokens": {"value": 50, "on_excess": "lower"}}
 }
 
+test_a_demand_on_the_rest_of_the_budgets_alone_has_no_value if {
+	rest := {"max_tokens": {"on_excess": "deny"}}
+	lib.merged({rest, {"max_tokens": {"on_excess": "lower"}}}) == rest
+	both := {rest, {"max_tokens": {"value": 50, "on_excess": "lower"}}}
+	lib.merged(both) == {"max_tokens": {"value": 50, "on_excess": "deny"}}
+}
+
+test_the_shorter_last_turn_wins_and_a_task_that_one_rule_kills_is_killed if {
+	lib.merged({{"wrap_up": {"tokens": 300}}, {"wrap_up": {"tokens": 200}}}) == {"wrap_up": {"tokens": 200}}
+	lib.merged({{"on_spent": "pause"}, {"on_spent": "kill"}}) == {"on_spent": "kill"}
+	lib.merged({{"on_spent": "pause"}}) == {"on_spent": "pause"}
+	lib.merged({{"on_spent": "revive"}, {"on_spent": "kill"}}).on_spent == ["kill", "revive"]
+}
+
+test_the_shortest_time_wins_that_an_answer_may_be_kept if {
+	lib.merged({{"cache": {"ttl_seconds": 60}}, {"cache": {"ttl_seconds": 30}}}) == {"cache": {"ttl_seconds": 30}}
+	lib.merged({{"cache": {"ttl_seconds": "1"}}, {"cache": {}}}).cache == [{}, {"ttl_seconds": "1"}]
+}
+
 test_the_shortest_life_and_the_smallest_budget_win if {
 	lib.merged({
 		{"ttl_seconds": 60, "budget": {"calls": 5, "tokens": 10}},

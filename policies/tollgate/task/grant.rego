@@ -32,6 +32,8 @@ grant contains {"ttl_seconds": min([purpose.task.ttl_seconds, asked])} if {
 	asked := object.get(input.task, "ttl_seconds", purpose.task.ttl_seconds)
 }
 
+grant contains {"on_spent": purpose.task.on_spent}
+
 grant contains {"budget": {name: min([most, object.get(input.task, ["budget", name], most)]) |
 	some name, most in purpose.task.budget
 }} if purpose.task.budget

@@ -16,6 +16,17 @@ export interface Draft {
   readonly payloads: readonly (Payload & { readonly nonce: Uint8Array })[];
   /** Becomes the key of the event's task if it has none yet; null for events without a task. */
   readonly freshTaskKey: Uint8Array | null;
+  /** Of an intent: kept beside it until its outcome is written, and no part of the chain. */
+  readonly reserved?: Reserved;
+}
+
+/** What is held for a call that was written down: its cost if nobody can say what it was. */
+export interface Reserved {
+  readonly id: string;
+  readonly tokens: number;
+  readonly costMicroUsd: number;
+  /** Where a budget counts them. */
+  readonly seconds?: number;
 }
 
 export type Written =
@@ -26,6 +37,8 @@ export type Written =
 /** An intent without an outcome: running, or left by a crash. */
 export interface OpenIntent {
   readonly event: AuditEvent;
+  /** Absent where none was written with it. */
+  readonly reserved?: Reserved;
 }
 
 export interface EventFilter {

@@ -36,7 +36,9 @@ CREATE INDEX IF NOT EXISTS events_by_subject ON events (subject) WHERE subject I
 CREATE INDEX IF NOT EXISTS events_by_operation ON events (operation) WHERE operation IS NOT NULL;
 CREATE INDEX IF NOT EXISTS events_by_decision ON events (decision) WHERE decision IS NOT NULL;
 CREATE INDEX IF NOT EXISTS events_by_code ON events (code) WHERE code IS NOT NULL;
-CREATE TABLE IF NOT EXISTS open_intents (call TEXT PRIMARY KEY, seq INTEGER NOT NULL, hash TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS open_intents (
+  call TEXT PRIMARY KEY, seq INTEGER NOT NULL, hash TEXT NOT NULL, reserved TEXT
+) STRICT;
 CREATE TABLE IF NOT EXISTS payloads (
   seq INTEGER NOT NULL, kind TEXT NOT NULL, event_id TEXT NOT NULL, task TEXT NOT NULL, call TEXT,
   truncated INTEGER NOT NULL, sealed BLOB NOT NULL, PRIMARY KEY (seq, kind)
@@ -51,6 +53,11 @@ CREATE TABLE IF NOT EXISTS probe (id INTEGER PRIMARY KEY, count INTEGER NOT NULL
 export function prepareWriter(database: DatabaseSync): void {
   database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;');
   database.exec(schema);
+  // A trail that was begun without it.
+  const columns = database.prepare('PRAGMA table_info(open_intents)').all() as unknown as { readonly name: string }[];
+  if (columns.every(({ name }) => name !== 'reserved')) {
+    database.exec('ALTER TABLE open_intents ADD COLUMN reserved TEXT');
+  }
 }
 
 /** The columns that repeat parts of an event, in the order of the table. */

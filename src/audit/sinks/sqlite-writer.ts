@@ -19,7 +19,7 @@ import { type Checkpoint, checkpointSigner, type Jwks, openCheckpoint, publicJwk
 import type { UnchainedEvent } from '../event.ts';
 import { TaskSeal } from '../task-key.ts';
 import type { SinkSettings } from './index.ts';
-import { AuditTampered, type Draft, type OpenIntent, type Written } from './sink.ts';
+import { AuditTampered, type Draft, type OpenIntent, type Reserved, type Written } from './sink.ts';
 import { columnsOf, type EventRow, eventOfRow, prepareWriter, storeFiles } from './sqlite-schema.ts';
 
 const taskSeqsMax = 10_000;
@@ -47,7 +47,7 @@ function statements(database: DatabaseSync): Statements {
     eventById: database.prepare('SELECT seq, hash FROM events WHERE id = ?'),
     lastOfTask: database.prepare('SELECT task_seq FROM events WHERE task = ? ORDER BY seq DESC LIMIT 1'),
     openIntent: database.prepare('SELECT hash FROM open_intents WHERE call = ?'),
-    insertIntent: database.prepare('INSERT INTO open_intents (call, seq, hash) VALUES (?, ?, ?)'),
+    insertIntent: database.prepare('INSERT INTO open_intents (call, seq, hash, reserved) VALUES (?, ?, ?, ?)'),
     closeIntent: database.prepare('DELETE FROM open_intents WHERE call = ?'),
     taskKey: database.prepare('SELECT key FROM task_keys WHERE task = ?'),
     insertTaskKey: database.prepare('INSERT INTO task_keys (task, key) VALUES (?, ?)'),
@@ -85,6 +85,11 @@ function replaceFile(path: string, text: string): void {
   renameSync(`${path}.tmp`, path);
 }
 
+function openIntentOf({ reserved, ...row }: EventRow & { readonly reserved: string | null }): OpenIntent {
+  const event = eventOfRow(row);
+  return reserved === null ? { event } : { event, reserved: JSON.parse(reserved) as Reserved };
+}
+
 export class SqliteWriter {
   readonly #settings: SinkSettings;
   readonly #files: ReturnType<typeof storeFiles>;
@@ -120,9 +125,9 @@ export class SqliteWriter {
     this.#checkHead(keys);
     this.signHead();
     const rows = this.#database
-      .prepare('SELECT events.event, events.hash FROM open_intents JOIN events USING (seq) ORDER BY seq')
-      .all() as unknown as EventRow[];
-    return { openIntents: rows.map((row) => ({ event: eventOfRow(row) })) };
+      .prepare('SELECT events.event, events.hash, reserved FROM open_intents JOIN events USING (seq) ORDER BY seq')
+      .all() as unknown as (EventRow & { readonly reserved: string | null })[];
+    return { openIntents: rows.map(openIntentOf) };
   }
 
   #takeLock(): void {
@@ -250,7 +255,10 @@ export class SqliteWriter {
     };
     const [whole, chained] = chainWhole(event, link);
     this.#stmt.insertEvent.run({ ...columnsOf({ ...whole, ...link }), event: chained.text, hash: chained.hash });
-    if (event.type === 'intent') this.#stmt.insertIntent.run(event.call, link.seq, chained.hash);
+    if (event.type === 'intent') {
+      const reserved = draft.reserved === undefined ? null : JSON.stringify(draft.reserved);
+      this.#stmt.insertIntent.run(event.call, link.seq, chained.hash, reserved);
+    }
     if (resolves) this.#stmt.closeIntent.run(event.call);
     if (key?.kept === true && seal !== null) {
       for (const payload of payloads) {

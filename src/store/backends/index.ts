@@ -1,17 +1,9 @@
 /** The backends of the store, by the `kind` that tollgate.yaml names. A new one is a file here and a line below. */
-import type { Clock } from '../../clock.ts';
 import type { StoreConfig } from '../section.ts';
 import type { Store } from '../store.ts';
+import type { BackendParts } from './backend-parts.ts';
 import { MemoryStore } from './memory.ts';
 import { RedisStore } from './redis.ts';
-
-export interface BackendParts {
-  readonly clock: Clock;
-  /** Told of what a subscriber threw; the other subscribers get their message all the same. */
-  readonly onListenerFault?: (error: unknown) => void;
-  /** Told each time a connection to the backend is refused or lost; it is made again without help. */
-  readonly onConnectionFault?: (error: unknown) => void;
-}
 
 type Kind = StoreConfig['kind'];
 type ConfigOf<K extends Kind> = Extract<StoreConfig, { readonly kind: K }>;

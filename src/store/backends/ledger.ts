@@ -1,14 +1,16 @@
 /**
  * Counters and the reservations on them, for the memory store. A reservation is live (held), lapsed (its time ran
- * out: the hold went back, but a late settlement still spends on its scopes), or closed. Closed ids are remembered
- * only as long as there is room: forgetting one costs nothing worse than a late hold that lapses by itself.
+ * out: the hold went back, but a late settlement still spends on its scopes), forfeited (spent in full until a settlement
+ * says what was used), or closed. Closed ids are remembered only as long as there is room: forgetting one costs nothing
+ * worse than a late hold that lapses by itself.
  */
 import assert from 'node:assert/strict';
-import { assertAmounts, assertScopes, exceeded } from '../amounts.ts';
+import { assertAmounts, assertHolder, assertScopes, exceeded, forfeitsMax, withoutSplits } from '../amounts.ts';
 import { ExpiryQueue } from '../expiry.ts';
 import {
   type Amounts,
   type Balance,
+  type Forfeit,
   type ReserveResult,
   type Scope,
   type SettleResult,
@@ -24,7 +26,7 @@ export interface LedgerMaxima {
   readonly closed: number;
 }
 
-/** How long a lapsed reservation still knows its scopes, for a settlement that comes late. */
+/** How long a lapsed or forfeited reservation still knows its scopes, for a settlement that comes late. */
 const lapsedKeptMs = 24 * 60 * 60 * 1000;
 
 interface Counter {
@@ -35,11 +37,18 @@ interface Counter {
   expiresAtMs: number;
 }
 
+interface Closed {
+  /** The keys it had been made on; empty for those that count splits. */
+  readonly keys: readonly string[];
+  readonly actual: Amounts;
+}
+
 interface Reservation {
   readonly scopes: readonly Scope[];
   readonly amounts: Amounts;
   readonly answer: ReserveResult;
-  live: boolean;
+  readonly holder: string | undefined;
+  state: 'live' | 'lapsed' | 'forfeited';
   dueMs: number;
 }
 
@@ -49,20 +58,26 @@ export class Ledger {
   readonly #countersDue = new ExpiryQueue<string>();
   readonly #reservations = new Map<string, Reservation>();
   readonly #reservationsDue = new ExpiryQueue<string>();
-  /** Id to the keys it had been made on; in the order of closing. */
-  readonly #closed = new Map<string, readonly string[]>();
+  /** By id, in the order of closing. */
+  readonly #closed = new Map<string, Closed>();
 
   constructor(maxima: LedgerMaxima) {
     this.#maxima = maxima;
   }
 
-  reserve(id: string, scopes: readonly Scope[], amounts: Amounts, ttlMs: number, nowMs: number): ReserveResult {
+  reserve(
+    id: string,
+    scopes: readonly Scope[],
+    amounts: Amounts,
+    { ttlMs, nowMs, holder }: { readonly ttlMs: number; readonly nowMs: number; readonly holder?: string | undefined },
+  ): ReserveResult {
     assertAmounts(amounts);
     assertScopes(scopes);
+    if (holder !== undefined) assertHolder(holder);
     if (this.#closed.has(id)) return { ok: false, reason: 'settled' };
     const known = this.#reservations.get(id);
     // A lapsed hold has gone back to the totals; to say `ok` again would let a call run on nothing.
-    if (known !== undefined) return known.live ? known.answer : { ok: false, reason: 'settled' };
+    if (known !== undefined) return known.state === 'live' ? known.answer : { ok: false, reason: 'settled' };
 
     for (const [index, scope] of scopes.entries()) {
       const counter = this.#counters.get(scope.key);
@@ -77,28 +92,59 @@ export class Ledger {
       counter.holds++;
       add(counter.reserved, amounts, 1);
     }
-    const answer: ReserveResult = { ok: true, balances: scopes.map(({ key }) => this.balance(key)) };
+    const answer: ReserveResult = { ok: true, balances: toldOf(scopes).map((key) => this.balance(key)) };
     const dueMs = nowMs + ttlMs;
-    this.#reservations.set(id, { scopes, amounts, answer, live: true, dueMs });
+    this.#reservations.set(id, { scopes, amounts, answer, holder, state: 'live', dueMs });
     this.#reservationsDue.push(id, dueMs);
     return answer;
   }
 
   settle(id: string, actual: Amounts, nowMs: number): SettleResult {
     assertAmounts(actual);
-    const closedKeys = this.#closed.get(id);
-    if (closedKeys !== undefined) return { settled: false, balances: closedKeys.map((key) => this.balance(key)) };
+    const closed = this.#closed.get(id);
+    if (closed !== undefined) {
+      return { settled: false, balances: closed.keys.map((key) => this.balance(key)), before: closed.actual };
+    }
     const reservation = this.#reservations.get(id);
     const scopes = reservation?.scopes ?? [];
+    const plain = withoutSplits(actual);
     for (const scope of scopes) {
       const counter = this.#use(scope, nowMs);
-      if (reservation?.live) release(counter, reservation.amounts);
-      add(counter.spent, actual, 1);
+      if (reservation?.state === 'live') release(counter, reservation.amounts);
+      if (reservation?.state === 'forfeited') add(counter.spent, reservation.amounts, -1);
+      add(counter.spent, scope.splits ? actual : plain, 1);
     }
     this.#reservations.delete(id);
-    const keys = scopes.map(({ key }) => key);
-    this.#close(id, keys);
+    const keys = toldOf(scopes);
+    this.#close(id, { keys, actual });
     return { settled: true, balances: keys.map((key) => this.balance(key)) };
+  }
+
+  forfeit(holder: string, nowMs: number): number {
+    assertHolder(holder);
+    let count = 0;
+    for (const [id, reservation] of this.#reservations) {
+      if (reservation.state !== 'live' || reservation.holder !== holder) continue;
+      for (const scope of reservation.scopes) {
+        const counter = this.#use(scope, nowMs);
+        release(counter, reservation.amounts);
+        add(counter.spent, reservation.amounts, 1);
+      }
+      reservation.state = 'forfeited';
+      this.#keepUntil(id, reservation, nowMs + lapsedKeptMs);
+      count++;
+    }
+    return count;
+  }
+
+  forfeited(prefix: string): readonly Forfeit[] {
+    const found: Forfeit[] = [];
+    for (const [id, { state, holder, amounts }] of this.#reservations) {
+      if (state !== 'forfeited' || holder === undefined || !holder.startsWith(prefix)) continue;
+      found.push({ id, holder, amounts });
+      if (found.length === forfeitsMax) break;
+    }
+    return found;
   }
 
   balance(key: string): Balance {
@@ -114,7 +160,7 @@ export class Ledger {
     for (let id = this.#reservationsDue.popDue(nowMs); id !== undefined; id = this.#reservationsDue.popDue(nowMs)) {
       const reservation = this.#reservations.get(id);
       if (reservation === undefined || reservation.dueMs > nowMs) continue;
-      if (reservation.live) this.#lapse(id, reservation);
+      if (reservation.state === 'live') this.#lapse(id, reservation);
       else this.#reservations.delete(id);
     }
     for (let key = this.#countersDue.popDue(nowMs); key !== undefined; key = this.#countersDue.popDue(nowMs)) {
@@ -138,9 +184,13 @@ export class Ledger {
       assert.ok(counter, 'a counter that is held is never forgotten');
       release(counter, reservation.amounts);
     }
-    reservation.live = false;
-    reservation.dueMs += lapsedKeptMs;
-    this.#reservationsDue.push(id, reservation.dueMs);
+    reservation.state = 'lapsed';
+    this.#keepUntil(id, reservation, reservation.dueMs + lapsedKeptMs);
+  }
+
+  #keepUntil(id: string, reservation: Reservation, dueMs: number): void {
+    reservation.dueMs = dueMs;
+    this.#reservationsDue.push(id, dueMs);
   }
 
   /** The counter of `scope`, made if it is new, its life renewed. */
@@ -168,13 +218,18 @@ export class Ledger {
     }
   }
 
-  #close(id: string, keys: readonly string[]): void {
+  #close(id: string, closed: Closed): void {
     if (this.#closed.size >= this.#maxima.closed) {
       const oldest = this.#closed.keys().next();
       if (!oldest.done) this.#closed.delete(oldest.value);
     }
-    this.#closed.set(id, keys);
+    this.#closed.set(id, closed);
   }
+}
+
+/** The keys whose balances are told; empty, and so nothing, for those that count splits. */
+function toldOf(scopes: readonly Scope[]): readonly string[] {
+  return scopes.map(({ key, splits }) => (splits ? '' : key));
 }
 
 /** What of a counter is spent or held. */

@@ -8,10 +8,12 @@ import type { Json } from '../../call.ts';
 import type { Clock } from '../../clock.ts';
 import { assertMember, assertRange } from '../amounts.ts';
 import { ExpiryQueue } from '../expiry.ts';
+import type { Bucket, TakeResult } from '../rates.ts';
 import {
   type Amounts,
   type Balance,
   type CompareAndSetResult,
+  type Forfeit,
   type IndexRange,
   type ReserveResult,
   type Scope,
@@ -23,12 +25,15 @@ import {
 } from '../store.ts';
 import { Ledger, type LedgerMaxima } from './ledger.ts';
 import { MemoryIndexes } from './memory-index.ts';
+import { MemoryRates } from './memory-rates.ts';
 
 export interface MemoryStoreMaxima extends LedgerMaxima {
   /** Records at once. */
   readonly records: number;
   /** Members of one index at once. */
   readonly members: number;
+  /** Buckets of rates at once that are not full. */
+  readonly rates: number;
   /** Subscriptions at once, over all channels. */
   readonly subscriptions: number;
 }
@@ -36,6 +41,7 @@ export interface MemoryStoreMaxima extends LedgerMaxima {
 export const memoryStoreMaxima: MemoryStoreMaxima = {
   records: 200_000,
   members: 200_000,
+  rates: 200_000,
   subscriptions: 10_000,
   counters: 200_000,
   reservations: 200_000,
@@ -63,6 +69,7 @@ export class MemoryStore implements Store {
   readonly #recordsDue = new ExpiryQueue<string>();
   readonly #ledger: Ledger;
   readonly #indexes: MemoryIndexes;
+  readonly #rates: MemoryRates;
   readonly #channels = new Map<string, Set<{ readonly listener: Listener }>>();
   #subscriptions = 0;
   #open = false;
@@ -73,6 +80,7 @@ export class MemoryStore implements Store {
     this.#onListenerFault = parts.onListenerFault ?? (() => {});
     this.#ledger = new Ledger(this.#maxima);
     this.#indexes = new MemoryIndexes(this.#maxima.members);
+    this.#rates = new MemoryRates(this.#maxima.rates);
   }
 
   async open(): Promise<void> {
@@ -112,17 +120,45 @@ export class MemoryStore implements Store {
     this.#records.delete(key);
   }
 
-  async reserve(id: string, scopes: readonly Scope[], amounts: Amounts, ttlMs: number): Promise<ReserveResult> {
-    return this.#ledger.reserve(id, scopes, amounts, ttlMs, this.#tick());
+  async reserve(
+    id: string,
+    scopes: readonly Scope[],
+    amounts: Amounts,
+    ttlMs: number,
+    holder?: string,
+  ): Promise<ReserveResult> {
+    return this.#ledger.reserve(id, scopes, amounts, { ttlMs, nowMs: this.#tick(), holder });
   }
 
   async settle(id: string, actual: Amounts): Promise<SettleResult> {
     return this.#ledger.settle(id, actual, this.#tick());
   }
 
+  async forfeit(holder: string): Promise<number> {
+    return this.#ledger.forfeit(holder, this.#tick());
+  }
+
+  async forfeited(prefix: string): Promise<readonly Forfeit[]> {
+    this.#tick();
+    return this.#ledger.forfeited(prefix);
+  }
+
   async balance(keys: readonly string[]): Promise<readonly Balance[]> {
     this.#tick();
     return keys.map((key) => this.#ledger.balance(key));
+  }
+
+  async take(buckets: readonly Bucket[]): Promise<TakeResult> {
+    return this.#rates.take(buckets, this.#tick());
+  }
+
+  async correct(buckets: readonly Bucket[]): Promise<void> {
+    this.#rates.correct(buckets, this.#tick());
+  }
+
+  /** The balance at `key` as it stands, without the wait. */
+  balanceOf(key: string): Balance {
+    return this.#ledger.balance(key);
   }
 
   async indexAdd(key: string, member: string, ttlMs: number): Promise<void> {

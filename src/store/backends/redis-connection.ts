@@ -4,7 +4,7 @@
  * twice, and a socket that does not answer is given up. Connections come back by themselves until they are closed.
  */
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
-import type { RedisStoreConfig } from '../section.ts';
+import type { RedisPlace } from '../section.ts';
 
 /** A socket on which nothing comes for this long, though an answer is due, is given up. */
 const socketTimeoutMs = 200;
@@ -49,7 +49,7 @@ function withoutBrackets(host: string): string {
 }
 
 /** TLS settings if the configuration asks for TLS, by its URL or by `tls`. */
-function tlsOf({ url, tls }: RedisStoreConfig): NonNullable<RedisOptions['tls']> | undefined {
+function tlsOf({ url, tls }: RedisPlace): NonNullable<RedisOptions['tls']> | undefined {
   if (tls === undefined && !url?.startsWith('rediss://')) return undefined;
   return {
     ...(tls?.ca === undefined ? {} : { ca: tls.ca }),
@@ -62,7 +62,7 @@ function tlsOf({ url, tls }: RedisStoreConfig): NonNullable<RedisOptions['tls']>
 /** `replyMapping` is about RESP3, which nothing here needs. */
 type Settings = Omit<RedisOptions, 'replyMapping'>;
 
-function optionsOf(config: RedisStoreConfig): Settings {
+function optionsOf(config: RedisPlace): Settings {
   const tls = tlsOf(config);
   return {
     lazyConnect: true,
@@ -83,7 +83,7 @@ function optionsOf(config: RedisStoreConfig): Settings {
 }
 
 /** Where a connection goes: to the server of the URL, or to the master that the sentinels name. */
-function placeOf(config: RedisStoreConfig): Settings {
+function placeOf(config: RedisPlace): Settings {
   if (config.sentinel !== undefined) {
     const { name, nodes, username, password } = config.sentinel;
     const tls = tlsOf(config);
@@ -110,7 +110,7 @@ function placeOf(config: RedisStoreConfig): Settings {
  * The connection for commands; not yet made. Each command is written at once: with auto-pipelining a pair of reserve and
  * settle cost the same CPU and took up to twice as long, because one pipeline waits for the answers of the one before.
  */
-export function commandConnection(config: RedisStoreConfig): Commands {
+export function commandConnection(config: RedisPlace): Commands {
   const options = optionsOf(config);
   if (config.cluster === undefined) {
     return new Redis({
@@ -135,7 +135,7 @@ export function commandConnection(config: RedisStoreConfig): Commands {
  * A connection for messages; not yet made, and not made again when it ends. In a cluster any node hears all messages: the
  * `attempt`s go round the nodes that are configured.
  */
-export function messageConnection(config: RedisStoreConfig, attempt: number): Redis {
+export function messageConnection(config: RedisPlace, attempt: number): Redis {
   const { cluster } = config;
   const place: Settings =
     cluster === undefined ? placeOf(config) : addressOf(cluster.nodes[attempt % cluster.nodes.length] as string);

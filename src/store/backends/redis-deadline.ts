@@ -4,6 +4,7 @@
  */
 import type { Clock, Timer } from '../../clock.ts';
 import { StoreUnavailable } from '../store.ts';
+import { StoreTimeout } from './backend-parts.ts';
 
 interface Waiting {
   readonly dueMs: number;
@@ -63,7 +64,7 @@ export class Deadline {
     const next = this.#queue[0];
     this.#timer = next === undefined ? undefined : this.#arm(next.dueMs - nowMs);
     for (const late of due) {
-      this.#take(late)?.(new StoreUnavailable(`Redis did not answer within ${this.#timeoutMs} ms`));
+      this.#take(late)?.(new StoreTimeout(`Redis did not answer within ${this.#timeoutMs} ms`));
     }
   }
 }

@@ -34,11 +34,24 @@ export function indexKeys(key: string): readonly [string, string] {
   return [`${tenant}@index${rest}`, `${tenant}@index-due${rest}`];
 }
 
-/** `[[counter, ttl, [dimension, limit, …]], …]`. */
+/** `[[counter, ttl, [dimension, limit, …]], …]`; a fourth member marks those that count splits. */
 export function scopesText(tenant: string, scopes: readonly Scope[]): string {
   return JSON.stringify(
-    scopes.map(({ key, limits, ttlMs }) => [counterKey(tenant, key), String(wholeMs(ttlMs)), flat(limits)]),
+    scopes.map(({ key, limits, ttlMs, splits }) => [
+      ...[counterKey(tenant, key), String(wholeMs(ttlMs)), flat(limits)],
+      ...(splits ? ['@'] : []),
+    ]),
   );
+}
+
+/** What `amountsText` wrote; undefined for nothing. */
+export function amountsOf(text: string): Amounts | undefined {
+  if (text === '') return undefined;
+  const entries = JSON.parse(text) as string[];
+  const amounts: Record<string, number> = {};
+  for (let place = 0; place + 1 < entries.length; place += 2)
+    amounts[entries[place] as string] = Number(entries[place + 1]);
+  return amounts;
 }
 
 function flat(amounts: Amounts): string[] {

@@ -4,8 +4,11 @@
  * what has lapsed. Only `KEYS` are declared; all others begin with the same hash tag and so lie in the same slot.
  *
  * - `tg:{tenant}@due`: a sorted set of the ids that are held, by the time they lapse.
- * - `tg:{tenant}@hold:id`: one reservation as lines of text: state and due time, scopes, amounts, the answer given. The
- *   states: `L` held, `X` lapsed (a late settlement still finds its scopes), `C` closed.
+ * - `tg:{tenant}@hold:id`: one reservation as lines of text: state and due time, scopes, amounts, the answer
+ *   given. The states: `L` held, `X` lapsed (a late settlement still finds its scopes), `R` forfeited (spent in full until
+ *   a settlement corrects it; then its time is when that was), `C` closed (its amounts are what was spent). Who holds it
+ *   stands before the answer, between spaces: a gateway from before there were holders reads all lines but that one.
+ * - `tg:{tenant}@forfeited`: a sorted set of the ids that are forfeited, by when they are forgotten.
  * - `tg:{tenant}@counter:…`: JSON of `s:dimension` spent, `r:dimension` reserved, `h` how many hold on it, `b` when it
  *   was made, `e` when it may be forgotten. JSON, because Lua reads a hash three times slower. Lua's numbers are doubles,
  *   exact up to 2^53, but its JSON keeps fourteen digits: numbers are written as decimals in quotes.
@@ -13,13 +16,15 @@
  */
 import { createHash } from 'node:crypto';
 import type { Commands } from './redis-connection.ts';
+import { forfeit, forfeited } from './redis-forfeit.ts';
 import { indexAdd, indexRange, indexRemove } from './redis-index.ts';
+import { correctRates, takeRates } from './redis-rates.ts';
 
 /** Lapsed reservations that one script takes back at most; a reserve adds one, so a backlog always shrinks. */
 const sweptMax = 64;
 /** A held counter outlives the hold by this much. */
 const marginMs = 60_000;
-/** How long a reservation that lapsed still knows its scopes, for a settlement that comes late. */
+/** How long a reservation that lapsed or was forfeited still knows its scopes, for a settlement that comes late. */
 const lapsedKeptMs = 24 * 60 * 60 * 1000;
 /**
  * How long a closed id is remembered: longer than a command can wait in a socket that was given up. Forgetting one costs
@@ -78,7 +83,22 @@ local function parse(text)
   local third = string.find(text, '\\n', second + 1, true)
   local state, dueMs = string.sub(text, 1, 1), tonumber(string.sub(text, 2, first - 1))
   local scopes, amounts = string.sub(text, first + 1, second - 1), string.sub(text, second + 1, third - 1)
-  return state, dueMs, scopes, amounts, string.sub(text, third + 1)
+  local told, holder = string.sub(text, third + 1), ''
+  if string.sub(told, 1, 1) == ' ' then
+    local space = string.find(told, ' ', 2, true)
+    holder, told = string.sub(told, 2, space - 1), string.sub(told, space + 1)
+  end
+  return state, dueMs, scopes, amounts, told, holder
+end
+
+-- What begins with '@' only where the scope counts splits.
+local function spend(counter, amounts, splits)
+  for i = 1, #amounts, 2 do
+    if splits or string.sub(amounts[i], 1, 1) ~= '@' then
+      local field = 's:' .. amounts[i]
+      counter[field] = whole((counter[field] or 0) + amounts[i + 1])
+    end
+  end
 end
 
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', due, '-inf', whole(now), 'LIMIT', 0, ${sweptMax})) do
@@ -99,8 +119,9 @@ end
 `;
 
 /**
- * KEYS due, hold; ARGV id, ttl, scopes `[[key, ttl, [dimension, limit, …]], …]`, amounts `[dimension, amount, …]`.
- * Gives `L` and the balances, `C` (closed), or `E` and `[scope, dimension, balance]`.
+ * KEYS due, hold; ARGV id, ttl, scopes `[[key, ttl, [dimension, limit, …], '@' where it counts splits], …]`,
+ * amounts `[dimension, amount, …]`, holder.
+ * Gives `L` and the balances (`{}` of what counts splits), `C` (closed), or `E` and `[scope, dimension, balance]`.
  */
 const reserve = `${ledger}
 local known = redis.call('GET', KEYS[2])
@@ -133,10 +154,11 @@ for place, scope in ipairs(scopes) do
     local field = 'r:' .. amounts[i]
     counter[field] = whole((counter[field] or 0) + amounts[i + 1])
   end
-  balances[place] = save(scope[1], counter)
+  local text = save(scope[1], counter)
+  balances[place] = scope[4] and '{}' or text
 end
 local answer = list(balances)
-local text = table.concat({ 'L' .. whole(dueMs), ARGV[3], ARGV[4], answer }, '\\n')
+local text = table.concat({ 'L' .. whole(dueMs), ARGV[3], ARGV[4], ' ' .. ARGV[5] .. ' ' .. answer }, '\\n')
 redis.call('SET', KEYS[2], text, 'PX', whole(ARGV[2] + ${lapsedKeptMs}))
 redis.call('ZADD', due, whole(dueMs), ARGV[1])
 return 'L' .. answer
@@ -145,15 +167,26 @@ return 'L' .. answer
 /**
  * KEYS due, hold; ARGV id, actual `[dimension, amount, …]`, and the scopes if the caller knows that they were held:
  * then a server that lost the reservation still counts what was spent. Gives the balances after `S` (settled now),
- * `C` (it had been) or `U` (never reserved, closed now).
+ * `C` (it had been) or `U` (never reserved, closed now); after `C` on a line of its own what was spent then.
  */
 const settle = `${ledger}
+local forfeits = string.sub(due, 1, -4) .. 'forfeited'
+
+-- Of a counter that was made after the forfeit nothing had been taken.
+local function refund(counter, amounts, sinceMs)
+  if not counter.b or tonumber(counter.b) > sinceMs then return end
+  for i = 1, #amounts, 2 do
+    local field = 's:' .. amounts[i]
+    counter[field] = whole(math.max(0, (counter[field] or 0) - amounts[i + 1]))
+  end
+end
+
 local known = redis.call('GET', KEYS[2])
-local state, dueMs, held, scopes = 'U', nil, nil, ARGV[3]
+local state, dueMs, held, charged, scopes, amounts = 'U', nil, nil, nil, ARGV[3], ''
 if known then
-  local amounts
   state, dueMs, scopes, amounts = parse(known)
   if state == 'L' then held = cjson.decode(amounts) end
+  if state == 'R' then charged = cjson.decode(amounts) end
 elseif scopes ~= '' then
   state = 'S'
 end
@@ -161,23 +194,23 @@ local balances, actual = {}, cjson.decode(ARGV[2])
 for place, scope in ipairs(scopes == '' and {} or cjson.decode(scopes)) do
   local counter, text = load(scope[1])
   if state == 'C' then
-    balances[place] = text
+    balances[place] = scope[4] and '{}' or text
   else
     if held then release(counter, held, dueMs) end
+    if charged then refund(counter, charged, dueMs) end
     renew(counter, now + scope[2])
-    for i = 1, #actual, 2 do
-      local field = 's:' .. actual[i]
-      counter[field] = whole((counter[field] or 0) + actual[i + 1])
-    end
-    balances[place] = save(scope[1], counter)
+    spend(counter, actual, scope[4])
+    text = save(scope[1], counter)
+    balances[place] = scope[4] and '{}' or text
   end
 end
 if state ~= 'C' then
   if state == 'L' then redis.call('ZREM', due, ARGV[1]) end
-  redis.call('SET', KEYS[2], 'C\\n' .. scopes .. '\\n\\n', 'PX', ${closedKeptMs})
+  if state == 'R' then redis.call('ZREM', forfeits, ARGV[1]) end
+  redis.call('SET', KEYS[2], table.concat({ 'C', scopes, ARGV[2], '' }, '\\n'), 'PX', ${closedKeptMs})
 end
-local told = (state == 'C' or state == 'U') and state or 'S'
-return told .. list(balances)
+if state == 'C' then return 'C' .. list(balances) .. '\\n' .. amounts end
+return (state == 'U' and 'U' or 'S') .. list(balances)
 `;
 
 /** KEYS due, and counters of the same tenant. Gives their balances. */
@@ -205,6 +238,10 @@ export interface Scripts {
   readonly settle: Script;
   readonly balance: Script;
   readonly compareAndSet: Script;
+  readonly forfeit: Script;
+  readonly forfeited: Script;
+  readonly takeRates: Script;
+  readonly correctRates: Script;
   readonly indexAdd: Script;
   readonly indexRemove: Script;
   readonly indexRange: Script;
@@ -219,6 +256,10 @@ export function scripts(): Scripts {
     settle: named(settle),
     balance: named(balance),
     compareAndSet: named(compareAndSet),
+    forfeit: named(forfeit(ledger, lapsedKeptMs)),
+    forfeited: named(forfeited(ledger)),
+    takeRates: named(takeRates),
+    correctRates: named(correctRates),
     indexAdd: named(indexAdd),
     indexRemove: named(indexRemove),
     indexRange: named(indexRange),

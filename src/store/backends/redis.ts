@@ -6,12 +6,14 @@
 import assert from 'node:assert/strict';
 import type { Json } from '../../call.ts';
 import type { Clock } from '../../clock.ts';
-import { assertAmounts, assertMember, assertRange, assertScopes } from '../amounts.ts';
-import type { RedisStoreConfig } from '../section.ts';
+import { assertAmounts, assertHolder, assertMember, assertRange, assertScopes, forfeitsMax } from '../amounts.ts';
+import { assertBuckets, type Bucket, type TakeResult } from '../rates.ts';
+import type { RedisPlace } from '../section.ts';
 import {
   type Amounts,
   type Balance,
   type CompareAndSetResult,
+  type Forfeit,
   type IndexRange,
   type ReserveResult,
   type Scope,
@@ -21,9 +23,11 @@ import {
   type Subscription,
   type Versioned,
 } from '../store.ts';
+import { type BackendParts, timed } from './backend-parts.ts';
 import { type Commands, commandConnection, messageConnection } from './redis-connection.ts';
 import { Deadline, unavailable } from './redis-deadline.ts';
 import {
+  amountsOf,
   amountsText,
   balanceOf,
   balancesOf,
@@ -37,15 +41,8 @@ import {
   wholeMs,
 } from './redis-encoding.ts';
 import { RedisMessages } from './redis-messages.ts';
+import { rateArguments, rateKey, takeResultOf } from './redis-rates.ts';
 import { closedKeptMs, runScript, type Script, type Scripts, scripts } from './redis-scripts.ts';
-
-export interface RedisStoreParts {
-  readonly clock: Clock;
-  /** Told of what a subscriber threw; the other subscribers get their message all the same. */
-  readonly onListenerFault?: (error: unknown) => void;
-  /** Told each time a connection is refused or lost; it is made again without help. */
-  readonly onConnectionFault?: (error: unknown) => void;
-}
 
 /** How long `open` waits for Redis; a gate does not start without its store. */
 const openTimeoutMs = 5_000;
@@ -66,12 +63,15 @@ interface Known {
 }
 
 export class RedisStore implements Store {
-  readonly #config: RedisStoreConfig;
+  readonly #config: RedisPlace;
   readonly #clock: Clock;
   readonly #deadline: Deadline;
   readonly #scripts: Scripts;
   readonly #messages: RedisMessages;
   readonly #onConnectionFault: (error: unknown) => void;
+  readonly #parts: BackendParts;
+  /** What the scripts are called, by their digest. */
+  readonly #names: ReadonlyMap<string, string>;
   /** The latest fault of a connection, to say why the store could not be opened. */
   #fault = 'it did not answer';
   #connection: Commands | undefined;
@@ -79,11 +79,13 @@ export class RedisStore implements Store {
   readonly #known = new Map<string, Known>();
   readonly #registered = new Set<string>();
 
-  constructor(config: RedisStoreConfig, parts: RedisStoreParts) {
+  constructor(config: RedisPlace, parts: BackendParts) {
     this.#config = config;
     this.#clock = parts.clock;
     this.#deadline = new Deadline(parts.clock, config.command_timeout_ms, waitingMax);
     this.#scripts = scripts();
+    this.#names = new Map(Object.entries(this.#scripts).map(([name, { sha }]) => [sha, name]));
+    this.#parts = parts;
     this.#onConnectionFault = (error) => {
       const { message } = unavailable(error);
       this.#fault = message;
@@ -128,11 +130,11 @@ export class RedisStore implements Store {
 
   /** Both connections: a gateway that hears no messages would miss a kill. */
   async ping(): Promise<void> {
-    await Promise.all([this.#send((redis) => redis.ping()), this.#messages.ping()]);
+    await Promise.all([this.#send('ping', (redis) => redis.ping()), this.#messages.ping()]);
   }
 
   async get(key: string): Promise<Versioned | undefined> {
-    return recordOf(await this.#send((redis) => redis.get(key)));
+    return recordOf(await this.#send('get', (redis) => redis.get(key)));
   }
 
   async compareAndSet(key: string, expectedVersion: number, value: Json, ttlMs: number): Promise<CompareAndSetResult> {
@@ -143,12 +145,19 @@ export class RedisStore implements Store {
   }
 
   async delete(key: string): Promise<void> {
-    await this.#send((redis) => redis.unlink(key));
+    await this.#send('delete', (redis) => redis.unlink(key));
   }
 
-  async reserve(id: string, scopes: readonly Scope[], amounts: Amounts, ttlMs: number): Promise<ReserveResult> {
+  async reserve(
+    id: string,
+    scopes: readonly Scope[],
+    amounts: Amounts,
+    ttlMs: number,
+    holder = '',
+  ): Promise<ReserveResult> {
     assertAmounts(amounts);
     assertScopes(scopes);
+    if (holder !== '') assertHolder(holder);
     const tenant = tenantOf(scopes.map(({ key }) => key));
     const known = this.#known.get(id) ?? { tenant, heldScopes: '', settledMs: undefined };
     if (known.tenant === undefined) return { ok: false, reason: 'settled' };
@@ -159,7 +168,7 @@ export class RedisStore implements Store {
     const reply = (await this.#run(
       this.#scripts.reserve,
       [`${tenant}@due`, `${tenant}@hold:${id}`],
-      [id, wholeMs(ttlMs), asked, amountsText(amounts)],
+      [id, wholeMs(ttlMs), asked, amountsText(amounts), holder],
     )) as string;
     const told = reply.slice(1);
     if (reply.startsWith('L')) {
@@ -181,9 +190,35 @@ export class RedisStore implements Store {
     known.settledMs ??= nowMs;
     // Later than this an unknown id may be one that an attempt of ours closed: its spending must not count twice.
     const mayBeLost = nowMs - known.settledMs < closedKeptMs / 2;
-    const { state, balances } = await this.#settleIn(known.tenant, id, actual, mayBeLost ? known.heldScopes : '');
+    const settled = await this.#settleIn(known.tenant, id, actual, mayBeLost ? known.heldScopes : '');
     this.#known.delete(id);
-    return { settled: state !== 'C', balances };
+    return resultOf(settled);
+  }
+
+  async forfeit(holder: string): Promise<number> {
+    assertHolder(holder);
+    let count = 0;
+    for (const tenant of await this.#tenants()) {
+      await this.#walk(tenant, this.#scripts.forfeit, holder, ([more]) => {
+        count += more as number;
+      });
+    }
+    return count;
+  }
+
+  async forfeited(prefix: string): Promise<readonly Forfeit[]> {
+    const found = new Map<string, Forfeit>();
+    for (const tenant of await this.#tenants()) {
+      await this.#walk(tenant, this.#scripts.forfeited, prefix, (texts) => {
+        for (let place = 0; place < texts.length && found.size < forfeitsMax; place += 3) {
+          const [id, holder, amounts] = texts.slice(place, place + 3) as [string, string, string];
+          found.set(id, { id, holder, amounts: amountsOf(amounts) ?? {} });
+          // So that settling it need not ask every tenant.
+          this.#remember(id, { tenant, heldScopes: '', settledMs: undefined });
+        }
+      });
+    }
+    return [...found.values()];
   }
 
   async balance(keys: readonly string[]): Promise<readonly Balance[]> {
@@ -196,6 +231,22 @@ export class RedisStore implements Store {
     });
     await Promise.all(asked);
     return keys.map((key) => found.get(key) ?? { spent: {}, reserved: {} });
+  }
+
+  async take(buckets: readonly Bucket[]): Promise<TakeResult> {
+    assertBuckets(buckets, 0);
+    return takeResultOf(buckets, await this.#rates(this.#scripts.takeRates, buckets));
+  }
+
+  async correct(buckets: readonly Bucket[]): Promise<void> {
+    assertBuckets(buckets, -1);
+    await this.#rates(this.#scripts.correctRates, buckets);
+  }
+
+  async #rates(script: Script, buckets: readonly Bucket[]): Promise<unknown> {
+    const slot = tenantOf(buckets.map(({ key }) => key));
+    const keys = buckets.map(({ key }) => rateKey(slot, key));
+    return this.#run(script, keys, rateArguments(buckets));
   }
 
   async indexAdd(key: string, member: string, ttlMs: number): Promise<void> {
@@ -215,7 +266,7 @@ export class RedisStore implements Store {
   }
 
   async publish(channel: string, message: Json): Promise<void> {
-    await this.#send((redis) => redis.publish(RedisMessages.channelName(channel), JSON.stringify(message)));
+    await this.#send('publish', (redis) => redis.publish(RedisMessages.channelName(channel), JSON.stringify(message)));
   }
 
   async subscribe(channel: string, listener: (message: Json) => void): Promise<Subscription> {
@@ -225,17 +276,33 @@ export class RedisStore implements Store {
   async #settleIn(tenant: string, id: string, actual: Amounts, heldScopes: string) {
     const keys = [`${tenant}@due`, `${tenant}@hold:${id}`];
     const reply = (await this.#run(this.#scripts.settle, keys, [id, amountsText(actual), heldScopes])) as string;
-    return { state: reply.charAt(0), balances: balancesOf(reply.slice(1)) };
+    const [told, before = ''] = reply.slice(1).split('\n');
+    return { state: reply.charAt(0), balances: balancesOf(told as string), before: amountsOf(before) };
+  }
+
+  /** All pages of what `script` finds in a tenant. */
+  async #walk(tenant: string, script: Script, what: string, take: (rest: unknown[]) => void): Promise<void> {
+    const keys = [`${tenant}@due`, `${tenant}@forfeited`];
+    let cursor = '0';
+    do {
+      const [next, ...rest] = (await this.#run(script, keys, [what, cursor])) as [string, ...unknown[]];
+      take(rest);
+      cursor = next;
+    } while (cursor !== '0');
+  }
+
+  #tenants(): Promise<string[]> {
+    return this.#send('tenants', (redis) => redis.smembers(tenantsKey));
   }
 
   /** An id that another process reserved, or nobody: it is settled where it is found, and closed everywhere else. */
   async #settleAnywhere(id: string, actual: Amounts): Promise<SettleResult> {
-    const tenants = await this.#send((redis) => redis.smembers(tenantsKey));
+    const tenants = await this.#tenants();
     if (tenants.length > tenantsMax)
       throw new StoreUnavailable('There are too many tenants to look for the reservation');
     const answers = await Promise.all(tenants.map((tenant) => this.#settleIn(tenant, id, actual, '')));
     const found = answers.find(({ state }) => state === 'S') ?? answers.find(({ state }) => state === 'C');
-    if (found !== undefined) return { settled: found.state === 'S', balances: found.balances };
+    if (found !== undefined) return resultOf(found);
     this.#remember(id, { tenant: undefined, heldScopes: '', settledMs: undefined });
     return { settled: true, balances: [] };
   }
@@ -243,7 +310,7 @@ export class RedisStore implements Store {
   /** Before the first hold of a tenant, so that whoever settles an id unknown to it finds the tenant. */
   async #register(tenant: string): Promise<void> {
     if (this.#registered.has(tenant)) return;
-    await this.#send((redis) => redis.sadd(tenantsKey, tenant));
+    await this.#send('tenants', (redis) => redis.sadd(tenantsKey, tenant));
     if (this.#registered.size >= knownMax) this.#registered.clear();
     this.#registered.add(tenant);
   }
@@ -256,13 +323,25 @@ export class RedisStore implements Store {
     this.#known.set(id, known);
   }
 
-  #send<T>(command: (redis: Commands) => Promise<T>): Promise<T> {
-    const redis = this.#connection;
-    if (redis?.status !== 'ready') return Promise.reject(new StoreUnavailable('The store is not connected to Redis'));
-    return this.#deadline.run(() => command(redis));
+  #send<T>(name: string, command: (redis: Commands) => Promise<T>): Promise<T> {
+    return timed(this.#parts, name, () => {
+      const redis = this.#connection;
+      if (redis?.status === 'ready') return this.#deadline.run(() => command(redis));
+      return Promise.reject(new StoreUnavailable('The store is not connected to Redis'));
+    });
   }
 
   #run(script: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
-    return this.#send((redis) => runScript(redis, script, keys, args));
+    return this.#send(this.#names.get(script.sha) ?? 'script', (redis) => runScript(redis, script, keys, args));
   }
+}
+
+interface Settled {
+  readonly state: string;
+  readonly balances: readonly Balance[];
+  readonly before: Amounts | undefined;
+}
+
+function resultOf({ state, balances, before }: Settled): SettleResult {
+  return { settled: state !== 'C', balances, ...(before === undefined ? {} : { before }) };
 }

@@ -5,14 +5,15 @@
  */
 import { createHash, createHmac, type Hash, type Hmac } from 'node:crypto';
 import { SignatureV4 } from '@smithy/signature-v4';
+import Type from 'typebox';
 import { splitUrl } from '../address.ts';
 import { CredentialError, type OutgoingRequest } from './credential.ts';
 
-/** Temporary credentials of AWS. */
+/** Credentials of AWS; temporary ones have a token. */
 export interface AwsSession {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
-  readonly sessionToken: string;
+  readonly sessionToken?: string;
 }
 
 export interface SigningScope {
@@ -20,6 +21,15 @@ export interface SigningScope {
   readonly service: string;
   readonly nowMs: number;
 }
+
+/** As kinds of credentials ask for it. */
+export const regionSchema = (description: string) =>
+  Type.String({ pattern: '^[a-z]{2,4}(?:-[a-z]+)+-[0-9]{1,2}$', description });
+
+export const serviceSchema = Type.String({
+  pattern: '^[a-z0-9-]{1,64}$',
+  description: 'The name the target signs by: bedrock, execute-api, lambda, s3, …',
+});
 
 const unsigned: ReadonlySet<string> = new Set(['accept-encoding', 'baggage', 'traceparent', 'tracestate']);
 /** The signature's own; what a request brings along under these names is never signed or sent. */
@@ -100,7 +110,12 @@ export async function signatureHeaders(
     },
     { signingDate: new Date(nowMs) },
   );
-  return Object.fromEntries([...ownNames].map((name) => [name, signed.headers[name] ?? '']));
+  return Object.fromEntries(
+    [...ownNames].flatMap((name) => {
+      const value = signed.headers[name];
+      return value === undefined ? [] : [[name, value]];
+    }),
+  );
 }
 
 /** Every parameter encoded in the one canonical way, in the order of names, then of values (SigV4, canonical query). */

@@ -6,7 +6,7 @@
  */
 import Type from 'typebox';
 import { Renewal } from '../renewal.ts';
-import { type AwsSession, signatureHeaders } from './aws-signature.ts';
+import { type AwsSession, regionSchema, serviceSchema, signatureHeaders } from './aws-signature.ts';
 import { assumeRoleWithWebIdentity } from './aws-sts.ts';
 import { type BehalfPart, behalfOf, behalfSchema } from './behalf.ts';
 import {
@@ -27,14 +27,8 @@ export const schema = Type.Object(
       pattern: '^arn:aws(?:-[a-z]+)*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]{1,576}$',
       description: 'The role to assume: arn:aws:iam::123456789012:role/name',
     }),
-    region: Type.String({
-      pattern: '^[a-z]{2,4}(?:-[a-z]+)+-[0-9]{1,2}$',
-      description: 'The region of the target and of the token service: eu-central-1',
-    }),
-    service: Type.String({
-      pattern: '^[a-z0-9-]{1,64}$',
-      description: 'The name the target signs by: bedrock, execute-api, lambda, s3, …',
-    }),
+    region: regionSchema('The region of the target and of the token service: eu-central-1'),
+    service: serviceSchema,
     subject: subjectSchema("`sub` of the assertion, what the role's trust policy compares"),
     audience: Type.String({
       default: 'sts.amazonaws.com',

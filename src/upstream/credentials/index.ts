@@ -2,6 +2,7 @@
  * The kinds of credentials there are. A member is a file with `kind`, `schema` and `create`; one that has a token
  * service names it in `hosts`, and says in `check` what a schema cannot.
  */
+import * as awsKeys from './aws-keys.ts';
 import * as awsWebIdentity from './aws-web-identity.ts';
 import * as azureFederated from './azure-federated.ts';
 import * as googleSts from './google-sts.ts';
@@ -22,6 +23,7 @@ export const credentialKinds = [
   jwtBearer,
   tokenExchange,
   awsWebIdentity,
+  awsKeys,
   googleSts,
   mtls,
 ] as const;

@@ -3,9 +3,9 @@ import type { Dialect, OperationSource } from '../dialect.ts';
 import { modelRoutes } from '../model-routes.ts';
 import { anthropic } from './anthropic.ts';
 import { http, httpTools } from './http.ts';
-import { openai } from './openai.ts';
+import { openai, openaiResponses } from './openai.ts';
 
-export const dialects: readonly Dialect[] = [openai, anthropic, http];
+export const dialects: readonly Dialect[] = [openai, openaiResponses, anthropic, http];
 
 /** What the routes of each kind can be called for. */
 export const operationSources: readonly OperationSource[] = [modelRoutes, httpTools];

@@ -114,11 +114,12 @@ function canonicalQuery(query: string): string {
     .join('&');
 }
 
-function verifySignature(
+/** Throws unless the request is signed, for this service and now, with one of the sessions. */
+export function verifySignature(
   { method, url, headers, body }: Received,
-  cloud: FakeCloud,
-  { region, service }: AwsRules,
-  sessions: ReadonlyMap<string, AwsSessionGiven>,
+  cloud: Pick<FakeCloud, 'clock' | 'revokedUpTo'>,
+  { region, service }: Pick<AwsRules, 'region' | 'service'>,
+  sessions: ReadonlyMap<string, Pick<AwsSessionGiven, 'number' | 'secret'> & { readonly token?: string }>,
 ): void {
   const form = /^AWS4-HMAC-SHA256 Credential=([^/]+)\/([^,]+), SignedHeaders=([^,]+), Signature=([0-9a-f]{64})$/;
   const [, id = '', scope = '', list = '', signature = ''] = form.exec(headers.authorization ?? '') ?? [];

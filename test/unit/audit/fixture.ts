@@ -95,6 +95,7 @@ export const target: Target = {
   cloud: 'aws',
   region: 'eu-central-1',
   provider: 'http',
+  api: null,
   url: 'http://127.0.0.1:1',
   model: null,
   weight: 1,
@@ -191,10 +192,12 @@ export function intendedCall(clock: Clock, shape: CallShape = {}): Omit<Admitted
     decision: decision(clock),
     allowed: true,
     tainted: true,
+    cache: { state: 'not_granted' },
     obeyed: { changed: false, unhandled: [] },
-    reservation: { id: newId(clock, 'reservation'), tokens: 0, costMicroUsd: 0 },
+    reservation: { id: newId(clock, 'reservation'), tokens: 0, costMicroUsd: 0, answerTokens: 0 },
     targets: [target],
     closed: true,
+    rates: { held: [], states: [], waitedMs: 0 },
     ...shape.over,
   };
 }

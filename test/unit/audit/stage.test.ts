@@ -330,7 +330,7 @@ test('the stages give what their guards accept, and stand on a ladder in their o
   const { trail } = await openTrail(t);
   const proposal = proposalStage();
   const intent = intentStage(trail, { durability, redact });
-  const call = intendedCall(clock, { sent: { b: 1, a: 2 } });
+  const call = { ...intendedCall(clock, { sent: { b: 1, a: 2 } }), recalled: { items: 0 } };
   const proposed = await proposal.admit(call);
   assert.deepEqual(judge(proposal, proposed), {
     proposed: { canonical: '{"a":2,"b":1}', args: { body: { amount_cents: 1999 } } },

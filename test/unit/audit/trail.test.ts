@@ -137,7 +137,8 @@ test('intents that a stop left open are closed as interrupted at the next start'
   const before = trailOn(dataDir, signer);
   await before.open();
   await before.append(call('intent', 'call_1'), { durable: true });
-  await before.append(call('intent', 'call_2'), { durable: true });
+  const reserved = { id: 'rsv_2', tokens: 60, costMicroUsd: 420_000 };
+  await before.append(call('intent', 'call_2'), { durable: true, reserved });
   await before.append(call('outcome', 'call_1'), { durable: true });
   await before[Symbol.asyncDispose]();
 
@@ -147,7 +148,7 @@ test('intents that a stop left open are closed as interrupted at the next start'
   const last = events.at(-1);
   assert.deepEqual([last?.type, last?.call, last?.task_seq], ['interrupted', 'call_2', 4]);
   assert.equal(last?.intent_hash, events[1]?.hash);
-  assert.equal(last?.status, null);
+  assert.deepEqual([last?.status, last?.cost_usd], [null, 0.42]);
   await after.checkpoints();
   await after[Symbol.asyncDispose]();
   const verdict = await verifyStore({ dataDir });

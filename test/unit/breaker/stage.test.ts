@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { breakerStage } from '../../../src/breaker/stage.ts';
 import { type Health, TargetBreakers } from '../../../src/breaker/target.ts';
-import type { Arrival, EntryFact, FailureRun, OperationFact, Target, TargetsFact } from '../../../src/call.ts';
+import type { FailureRun, Target } from '../../../src/call.ts';
 import { isDenial } from '../../../src/denial.ts';
 import { ManualClock } from '../../fakes/clock.ts';
 
@@ -16,9 +16,10 @@ function setUp() {
   const admit = (failuresByRoute: Record<string, FailureRun> = {}) =>
     stage.admit({
       targets,
+      cache: { state: 'not_granted' },
       resolved: { operation: { route: 'vendor' } },
       entry: { task: { record: { failuresByRoute } } },
-    } as unknown as Arrival & EntryFact & OperationFact & TargetsFact);
+    } as unknown as Parameters<typeof stage.admit>[0]);
   const fell = (target: Target) =>
     breakers.run(
       target,

@@ -1,6 +1,7 @@
 /** What a call brings to the budget stage: a task record, targets, and a payload that notes the limit it is given. */
 import type {
   Arrival,
+  CacheFact,
   DecisionFact,
   EntryFact,
   ModelAsk,
@@ -14,7 +15,7 @@ import type {
 import type { Clock } from '../../../src/clock.ts';
 import { newId } from '../../../src/clock.ts';
 
-export type BudgetCall = Arrival & OperationFact & EntryFact & DecisionFact & ObeyedFact;
+export type BudgetCall = Arrival & OperationFact & EntryFact & DecisionFact & ObeyedFact & CacheFact;
 
 export const noLimit: Spending = { tokens: 1e9, costMicroUsd: 1e12, calls: 1e6, seconds: 3_600 };
 
@@ -27,6 +28,7 @@ export function targetOf(input: number, output: number, maxOutputTokens = 1_000,
     cloud: 'azure',
     region: 'eu',
     provider: 'openai',
+    api: 'openai',
     url: 'http://127.0.0.1',
     model: 'm',
     weight: 1,
@@ -93,6 +95,7 @@ export function callOf({ clock, record, ask, obligations = {} }: BudgetCallParts
     entry: { task: { record, remaining: record.budget } },
     decision: { obligations },
     obeyed: { changed: false, unhandled: [] },
+    cache: { state: 'not_granted' },
   } as unknown as BudgetCall;
   return { call, limited: () => limit };
 }

@@ -5,7 +5,7 @@ import type { Frame, ModelAsk, StreamEvent, Usage } from '../../../src/call.ts';
 import { silentFrame } from '../../../src/wire/frame.ts';
 
 const ask: ModelAsk = { name: 'gpt', maxTokens: 50, tools: [], promptTokensMax: 100, choices: 1 };
-const count = (limit: number): RunningCount => new RunningCount({ tokens: 100 + limit }, ask);
+const count = (limit: number): RunningCount => new RunningCount({ tokens: 100 + limit, answerTokens: limit }, ask);
 const frame = (...events: StreamEvent[]): Frame => silentFrame(Buffer.alloc(0), events);
 const says = (text: string): Frame => frame({ type: 'text', text });
 const usage = (outputTokens: number): Usage => ({ inputTokens: 9, outputTokens, cachedInputTokens: 0 });
@@ -90,7 +90,7 @@ test('what has no text is never too much, nor is a call that is not to a model',
   const counter = count(1);
   assert.equal(counter.over(says('one ')), false);
   assert.equal(counter.over(frame({ type: 'usage', usage: usage(90) }, { type: 'end', reason: 'stop' })), false);
-  const tool = new RunningCount({ tokens: 0 }, null);
+  const tool = new RunningCount({ tokens: 0, answerTokens: 0 }, null);
   assert.equal(
     passed(
       tool,
@@ -102,11 +102,22 @@ test('what has no text is never too much, nor is a call that is not to a model',
 
 test('what is settled is the last word of the provider, or more than was reserved, else the reservation', () => {
   const left = count(50);
+  left.over(frame({ type: 'usage', usage: usage(1) }));
+  assert.equal(left.settled(false), null, 'it may think on unseen');
   left.over(frame({ type: 'text', text: 'a word ' }, { type: 'usage', usage: usage(2) }));
+  assert.equal(left.settled(false), null, 'it may write on until it notices');
+  left.over(frame({ type: 'usage', usage: usage(2) }));
   assert.deepEqual(left.settled(false), usage(2));
   left.over(says('more '));
   assert.equal(left.settled(false), null);
   assert.deepEqual(left.settled(true), usage(2));
+  const error = frame({ type: 'text', text: 'overloaded' }, { type: 'end', reason: 'error' });
+  left.over(error);
+  assert.equal(left.settled(true), null, 'what came after the count is not known');
+  const early = count(50);
+  early.over(frame({ type: 'usage', usage: usage(1) }));
+  early.over(error);
+  assert.deepEqual(early.settled(true), usage(1), 'nothing was written but the error');
   const much = count(50);
   much.over(frame({ type: 'usage', usage: usage(200) }));
   much.over(says('more '));

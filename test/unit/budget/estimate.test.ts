@@ -8,13 +8,28 @@ import { askOf, targetOf } from './call.ts';
 
 test('the bound is the prompt and the longest answer at the dearest target', () => {
   const targets = [targetOf(1_000_000, 2_000_000), targetOf(3_000_000, 1_000_000)];
-  assert.deepEqual(upperBound(askOf(100, 50), targets), { tokens: 150, costMicroUsd: 350, maxTokens: 50 });
-  assert.deepEqual(upperBound(askOf(10, 500), targets), { tokens: 510, costMicroUsd: 1_010, maxTokens: 500 });
+  assert.deepEqual(upperBound(askOf(100, 50), targets), {
+    tokens: 150,
+    costMicroUsd: 350,
+    maxTokens: 50,
+    answerTokens: 50,
+  });
+  assert.deepEqual(upperBound(askOf(10, 500), targets), {
+    tokens: 510,
+    costMicroUsd: 1_010,
+    maxTokens: 500,
+    answerTokens: 500,
+  });
 });
 
 test('without a limit of the client each target may write as much as it can', () => {
   const targets = [targetOf(0, 1_000_000, 4_000), targetOf(0, 10_000_000, 300)];
-  assert.deepEqual(upperBound(askOf(100, null), targets), { tokens: 4_100, costMicroUsd: 4_000, maxTokens: 4_000 });
+  assert.deepEqual(upperBound(askOf(100, null), targets), {
+    tokens: 4_100,
+    costMicroUsd: 4_000,
+    maxTokens: 4_000,
+    answerTokens: 4_000,
+  });
 });
 
 test('several answers at once may each be that long', () => {
@@ -22,12 +37,13 @@ test('several answers at once may each be that long', () => {
     tokens: 250,
     costMicroUsd: 150,
     maxTokens: 50,
+    answerTokens: 150,
   });
 });
 
 test('a call that is not to a model costs the dearest price of a call, and no tokens', () => {
   const targets = [targetOf(9, 9, 1, 20), targetOf(9, 9, 1, 500)];
-  assert.deepEqual(upperBound(null, targets), { tokens: 0, costMicroUsd: 500, maxTokens: 0 });
+  assert.deepEqual(upperBound(null, targets), { tokens: 0, costMicroUsd: 500, maxTokens: 0, answerTokens: 0 });
 });
 
 test('the longest answer fits every target, and hardly more would', () => {

@@ -6,6 +6,7 @@ import { calcPrice, findProvider } from '@pydantic/genai-prices';
 import { costOf } from '../../../src/budget/price.ts';
 import { openPriceList, priceList } from '../../../src/budget/price-list.ts';
 import type { Price, Usage } from '../../../src/call.ts';
+import type { ProviderName } from '../../../src/wire/model-apis.ts';
 import { ManualClock } from '../../fakes/clock.ts';
 
 const nowMs = Date.parse('2026-11-21T12:00:00Z');
@@ -13,15 +14,19 @@ const list = await openPriceList(nowMs);
 const urls: Readonly<Record<string, string>> = {
   openai: 'https://api.openai.com/v1',
   anthropic: 'https://api.anthropic.com',
+  azure: 'https://we.openai.azure.com/openai/v1',
+  bedrock: 'https://bedrock-runtime.eu-central-1.amazonaws.com',
+  vertex: 'https://europe-west1-aiplatform.googleapis.com/v1/projects/p/locations/europe-west1',
 };
-const find = (provider: string, model: string, url = urls[provider] as string) => list.find({ provider, model, url });
+const find = (provider: ProviderName, model: string, url = urls[provider] as string) =>
+  list.find({ provider, model, url });
 const usageOf = (inputTokens: number, outputTokens: number, more: Partial<Usage> = {}): Usage => ({
   ...{ inputTokens, outputTokens, cachedInputTokens: 0 },
   ...more,
 });
 
 // Dollars for a million tokens are micro-dollars for one: each sum can be done by hand.
-const bills: readonly (readonly [string, string, Usage, number])[] = [
+const bills: readonly (readonly [ProviderName, string, Usage, number])[] = [
   ['openai', 'gpt-4o', usageOf(10_000, 1_000, { cachedInputTokens: 4_000 }), 6_000 * 2.5 + 4_000 * 1.25 + 1_000 * 10],
   [
     'openai',
@@ -55,7 +60,7 @@ test('every model is charged as the list itself reckons, and never less', () => 
   const random = new ManualClock(0, 3);
   const draw = (max: number): number => random.randomBytes(4).readUInt32BE() % max;
   let compared = 0;
-  for (const provider of ['openai', 'anthropic']) {
+  for (const provider of ['openai', 'anthropic'] as const) {
     for (const { id } of findProvider({ providerId: provider })?.models ?? []) {
       const price = find(provider, id);
       if (price === null) continue;
@@ -114,10 +119,47 @@ test('the host says whose price it is; a host that nobody knows is a way to the 
   assert.equal(find('openai', 'gpt-4o', 'https://llm.example.internal/v1')?.inputMicroUsdPerMtok, 2_500_000);
 });
 
+test('clouds name models in their own ways, and have prices of their own', () => {
+  const inputOf = (provider: ProviderName, model: string, url?: string) =>
+    find(provider, model, url)?.inputMicroUsdPerMtok ?? null;
+  const arn = 'arn:aws:bedrock:eu-central-1:123456789012:inference-profile';
+  const prices = [
+    // In one region Bedrock takes a tenth more than anywhere in the world, for models from 4.5 on.
+    ...(['anthropic.', 'eu.anthropic.', `${arn}/eu.anthropic.`].map((before) => [before, 3_300_000]) as [
+      string,
+      number,
+    ][]),
+    ['global.anthropic.', 3_000_000] as const,
+  ];
+  for (const [before, price] of prices) {
+    assert.equal(inputOf('bedrock', `${before}claude-sonnet-4-5-20250929-v1:0`), price, before);
+    assert.equal(
+      inputOf('bedrock', `${before}claude-sonnet-4-5-20250929-v1:0`, 'https://vpce-1.example'),
+      price,
+      before,
+    );
+  }
+  assert.equal(inputOf('bedrock', 'anthropic.claude-3-5-sonnet-20241022-v2:0'), 3_000_000);
+  assert.equal(inputOf('bedrock', 'eu.anthropic.claude-opus-4-5-20251101-v1:0'), 5_500_000);
+  assert.equal(inputOf('vertex', 'claude-sonnet-4-5@20250929'), 3_000_000);
+  assert.equal(inputOf('vertex', 'claude-haiku-4-5@20251001'), 1_000_000);
+  // Sound costs more than words, and the dearest holds.
+  assert.equal(inputOf('vertex', 'google/gemini-2.5-flash'), 1_000_000);
+  assert.equal(inputOf('azure', 'gpt-4o', 'https://models.example/openai/v1'), 2_500_000);
+  for (const guess of [
+    'anthropic.claude-sonnet-4-5-20250929-v1:0-ours',
+    'my.claude-3-5-sonnet-20241022',
+    `${arn}/abc123`,
+  ]) {
+    assert.equal(inputOf('bedrock', guess), null, guess);
+  }
+  assert.equal(inputOf('openai', 'gpt-4o-v2'), null);
+});
+
 test('a price that begins on a day is that of calls from then on', async () => {
   const inputAt = async (day: string) => {
     const then = await openPriceList(Date.parse(`${day}T00:00:00Z`));
-    const place = { provider: 'openai', model: 'gpt-5.6-luna', url: urls.openai as string };
+    const place = { provider: 'openai', model: 'gpt-5.6-luna', url: urls.openai as string } as const;
     return then.find(place)?.inputMicroUsdPerMtok;
   };
   assert.deepEqual([await inputAt('2026-07-29'), await inputAt('2026-07-30')], [1_000_000, 200_000]);

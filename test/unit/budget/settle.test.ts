@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { taskBalance } from '../../../src/budget/balances.ts';
+import { reserveForKept } from '../../../src/budget/kept-answer.ts';
 import { taskBudgetKey } from '../../../src/budget/levels.ts';
 import { type Delivery, deliveryOf, settleBudget } from '../../../src/budget/settle.ts';
 import type { Attempt, CallKind, Underway, Usage } from '../../../src/call.ts';
+import { deny, isDenial } from '../../../src/denial.ts';
 import { MemoryStore } from '../../../src/store/backends/memory.ts';
 import { ManualClock } from '../../fakes/clock.ts';
 import { recordOf, targetOf } from './call.ts';
@@ -20,7 +22,7 @@ async function reserved(kind: CallKind = 'model') {
   const scope = { key: taskBudgetKey('acme', record.id), limits: { tokens, costMicroUsd, calls }, ttlMs: 60_000 };
   await store.reserve('rsv_1', [scope], { tokens: 900, costMicroUsd: 4_000, calls: 1 }, 60_000);
   const call = {
-    resolved: { operation: { kind } },
+    resolved: { operation: { kind }, payload: { model: null } },
     reservation: { id: 'rsv_1', tokens: 900, costMicroUsd: 4_000 },
   } as unknown as Underway;
   const balance = () => taskBalance(store, record, clock.nowMs());
@@ -117,4 +119,24 @@ test('a balance counts seconds from the opening of the task up to its expiry, an
   assert.deepEqual(await at(30_999), [30, 70]);
   assert.deepEqual(await at(500_000), [500, 0]);
   assert.deepEqual(await at(99_999_999), [3_600, 0]);
+});
+
+test('a kept answer draws on the counters of equal calls and on nothing else, and holds nothing once it is settled', async () => {
+  const clock = new ManualClock();
+  const store = new MemoryStore({ clock });
+  await store.open();
+  const denial = deny('task_looping', 'Too many equal calls.');
+  const caps = [{ key: 'cap', calls: 2, ttlMs: 60_000, denial }];
+  const parts = { store, clock, reservationTtlMs: 60_000 };
+  const take = async () => {
+    const given = await reserveForKept(parts, caps);
+    if (isDenial(given)) return given;
+    const call = { cache: { state: 'hit' }, entry: { caps }, ...given } as unknown as Underway;
+    return settleBudget(store, call, null, target, 'unsent');
+  };
+  assert.deepEqual([await take(), await take(), await take()], [0, 0, denial]);
+  const [{ spent, reserved: held } = assert.fail()] = await store.balance(['cap']);
+  assert.deepEqual([spent.calls, spent.tokens ?? 0, held.calls ?? 0], [2, 0, 0]);
+  const free = await reserveForKept({ ...parts, store: {} as MemoryStore }, []);
+  assert.ok(!isDenial(free) && free.reservation.costMicroUsd === 0, 'where nothing is counted the store is not asked');
 });

@@ -1,53 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { taskBalance } from '../../../src/budget/balances.ts';
-import type { BudgetConfig } from '../../../src/budget/section.ts';
-import { budgetStage } from '../../../src/budget/stage.ts';
-import type { ModelAsk, Obligations, ReservationFact, Spending, Target, TaskRecord } from '../../../src/call.ts';
-import { type Denial, deny, isDenial } from '../../../src/denial.ts';
+import { settleBudget } from '../../../src/budget/settle.ts';
+import { type BudgetStageParts, budgetStage } from '../../../src/budget/stage.ts';
+import type { Obligations, TaskRecord } from '../../../src/call.ts';
+import { deny, isDenial } from '../../../src/denial.ts';
 import { judge } from '../../../src/stage.ts';
-import { MemoryStore } from '../../../src/store/backends/memory.ts';
 import { type Store, StoreUnavailable } from '../../../src/store/store.ts';
 import { ManualClock } from '../../fakes/clock.ts';
 import { askOf, callOf, recordOf, targetOf } from './call.ts';
-
-const oneMicro = 1_000_000;
-
-async function setUp(
-  budget: Partial<Spending> = {},
-  config: Partial<BudgetConfig> = {},
-  targets: readonly Target[] = [targetOf(oneMicro, oneMicro)],
-) {
-  const clock = new ManualClock();
-  const store = new MemoryStore({ clock });
-  await store.open();
-  const record = recordOf(clock, budget);
-  const stage = budgetStage({
-    store,
-    clock,
-    config: { tenants: {}, agents: {}, ...config },
-    reservationTtlMs: 60_000,
-    targetsOf: () => targets,
-  });
-  const call = (ask: ModelAsk | null, obligations: Obligations = {}, of: TaskRecord = record) => {
-    const { call, limited } = callOf({ clock, record: of, ask, obligations });
-    return { given: async () => stage.admit(call), call, limited };
-  };
-  const balance = () => taskBalance(store, record, clock.nowMs());
-  return { clock, store, record, stage, call, balance };
-}
-
-async function held(given: Promise<ReservationFact | Denial>): Promise<ReservationFact['reservation']> {
-  const fact = await given;
-  assert.ok(!isDenial(fact), isDenial(fact) ? fact.message : '');
-  return fact.reservation;
-}
-
-async function denied(given: Promise<ReservationFact | Denial>): Promise<Denial> {
-  const denial = await given;
-  assert.ok(isDenial(denial));
-  return denial;
-}
+import { denied, held, setUp } from './rung.ts';
 
 test('a call holds its upper bound on the task, and the fact says what', async () => {
   const { call, balance, stage } = await setUp();
@@ -147,53 +108,34 @@ test('names of agents are looked up as names: one called constructor has no budg
   await held(call(askOf(1, 1), {}, recordOf(clock, {}, 'constructor')).given());
 });
 
-test('with on_excess lower the answer is cut to what the policy allows, in what is sent too', async () => {
-  const { call } = await setUp();
-  for (const maxTokens of [500, null]) {
-    const { given, limited } = call(askOf(100, maxTokens), { max_tokens: { value: 200, on_excess: 'lower' } });
-    assert.equal((await held(given())).tokens, 300);
-    assert.equal(limited(), 200);
+test('what an operation costs goes before what its target says', async () => {
+  const { call, store } = await setUp({ costMicroUsd: 1_000 }, {}, [targetOf(0, 0, 0, 50)]);
+  const { call: priced } = call(null);
+  const operation = { ...priced.resolved.operation, callMicroUsd: 700 };
+  const one = { ...priced, resolved: { ...priced.resolved, operation } };
+  const { stage } = await setUp({ costMicroUsd: 1_000 }, {}, [targetOf(0, 0, 0, 50)]);
+  const fact = await stage.admit(one);
+  assert.ok(!isDenial(fact));
+  assert.equal(fact.reservation.costMicroUsd, 700);
+  const settled = await settleBudget(store, { ...one, ...fact }, null, targetOf(0, 0, 0, 50), 'sent');
+  assert.equal(settled, 700);
+});
+
+test('whichever call finds the budget spent, a tool or one that asks for little, the last turn is all that is granted', async () => {
+  const news: (number | null)[] = [];
+  const spent: BudgetStageParts['spent'] = async ({ wrapUpTokens }) => {
+    news.push(wrapUpTokens);
+    return { fate: 'wrap_up', wrapUpTokens: wrapUpTokens ?? undefined };
+  };
+  const { store, call } = await setUp({ calls: 1 }, {}, undefined, spent);
+  const { id } = await held(call(askOf(100, 800)).given());
+  await store.settle(id, { tokens: 1, costMicroUsd: 1, calls: 1 });
+  const granted: Obligations = { wrap_up: { tokens: 40 } };
+  for (const ask of [null, askOf(1, 5), askOf(100, 800)]) {
+    const denial = await denied(call(ask, granted).given());
+    assert.deepEqual(denial.details.allowed, ['wrap_up: max_tokens<=40']);
   }
-});
-
-test('an answer within what the policy allows is left as the client asked', async () => {
-  const { call } = await setUp();
-  const { given, limited } = call(askOf(100, 200), { max_tokens: { value: 200, on_excess: 'lower' } });
-  await held(given());
-  assert.equal(limited(), null);
-});
-
-test('with on_excess deny a longer answer is policy_denied with the most that is allowed', async () => {
-  const { call, balance } = await setUp();
-  for (const maxTokens of [500, null]) {
-    const denial = await denied(call(askOf(100, maxTokens), { max_tokens: { value: 200, on_excess: 'deny' } }).given());
-    assert.equal(denial.code, 'policy_denied');
-    assert.equal(denial.reasons[0]?.code, 'max_tokens_exceeded');
-    assert.deepEqual(denial.details.allowed, ['max_tokens<=200']);
-  }
-  assert.equal((await balance()).reserved.calls, 0);
-});
-
-test('with on_excess lower an answer is made to fit the rest of the task, and one too short to be worth it is not', async () => {
-  const lower: Obligations = { max_tokens: { value: 1_000, on_excess: 'lower' } };
-  const { call, balance } = await setUp({ tokens: 1_000 });
-  await held(call(askOf(100, 500)).given());
-  const { given, limited } = call(askOf(100, 800), lower);
-  assert.equal((await held(given())).tokens, 400);
-  assert.equal(limited(), 300);
-  assert.equal((await balance()).remaining.tokens, 0);
-
-  const tight = await setUp({ tokens: 115 });
-  const denial = await denied(tight.call(askOf(100, 800), lower).given());
-  assert.equal(denial.code, 'task_budget_exhausted');
-  assert.equal(denial.details.allowed, undefined);
-});
-
-test('the rest of an agent or tenant does not lower an answer', async () => {
-  const { call } = await setUp({}, { agents: { 'agent-1': { per: 'day', tokens: 300 } } });
-  const denial = await denied(call(askOf(100, 800), { max_tokens: { value: 1_000, on_excess: 'lower' } }).given());
-  assert.equal(denial.code, 'budget_exhausted');
-  assert.deepEqual(denial.details.allowed, ['max_tokens<=200']);
+  assert.deepEqual(news, [40, 40, 40]);
 });
 
 test('without a target to reckon with the call is refused rather than held at nothing', async () => {
@@ -235,7 +177,14 @@ test('a reserve that fails is a fault, and its id is closed so that it holds not
     },
   };
   const targetsOf = () => [targetOf(1, 1)];
-  const stage = budgetStage({ store, clock, config: { tenants: {}, agents: {} }, reservationTtlMs: 1, targetsOf });
+  const stage = budgetStage({
+    store,
+    clock,
+    config: { tenants: {}, agents: {} },
+    reservationTtlMs: 1,
+    targetsOf,
+    spent: async () => ({ fate: 'unchanged' }),
+  });
   const { call } = callOf({ clock, record: recordOf(clock), ask: askOf(1, 1) });
   await assert.rejects(async () => stage.admit(call), StoreUnavailable);
   assert.ok(reserved.every((id) => settled.includes(id)));

@@ -18,6 +18,7 @@ const seed = 20_261_121;
 /** Rules that no input makes come out the other way, and why. */
 const oneWay = new Map([
   ['tollgate/call/trifecta.rego tollgate.call.deny', 'the shipped settings only observe'],
+  ['tollgate/call/model.rego tollgate.call.oblige', 'no shipped purpose has a last turn, or keeps answers'],
   ['tollgate/task/grant.rego tollgate.task.grant', 'a list of tools is always granted, if only an empty one'],
 ]);
 

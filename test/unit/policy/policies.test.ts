@@ -201,6 +201,9 @@ test('two decisions join to what meets both', () => {
       max_tokens: { value: 5, on_excess: 'deny' },
     },
   );
+  const kept = (seconds: number) => ({ cache: { ttl_seconds: seconds } });
+  assert.deepEqual(join(kept(9), kept(5)), kept(5));
+  assert.deepEqual([join(kept(9), {}), join({}, kept(9))], [{}, {}], 'both must grant it');
   const approval = { role: 'lead', ttl_seconds: 1, reason: 'Large.' };
   assert.deepEqual(join({}, { approval }), { approval });
   assert.deepEqual(join({ mark: { a: 1, b: 1 } }, { mark: { b: 2 } }), { mark: { a: 1, b: 2 } });

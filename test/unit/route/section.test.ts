@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { JsonObject } from '../../../src/call.ts';
 import { checkRoutes } from '../../../src/route/section.ts';
 import { goodRoutes, httpRow, httpTargetRow, modelRow, modelTargetRow, readRoutes } from './config.ts';
 
@@ -86,4 +87,61 @@ test('the checks find repeated names, unknown credentials, unreadable URLs and t
   const [fault] = checkRoutes(goodRoutes(claude('https://api.example.com/v1/')), {});
   assert.deepEqual([fault?.pointer, fault?.message.includes('without /v1')], ['/routes/0/targets/0/url', true]);
   assert.deepEqual(checkRoutes(goodRoutes(claude('https://api.example.com/anthropic')), {}), []);
+});
+
+test('a provider whose URL, API or version cannot be meant is a fault with what to write', () => {
+  const resource = 'https://we.openai.azure.com/openai';
+  const runtime = 'https://bedrock-runtime.eu-central-1.amazonaws.com';
+  const location = 'https://europe-west1-aiplatform.googleapis.com/v1/projects/p-1/locations/europe-west1';
+  const faultsOf = (row: JsonObject) =>
+    checkRoutes(goodRoutes({ ...modelRow, targets: [{ ...modelTargetRow, ...row }] }), {}).map(
+      ({ pointer, message }) => `${pointer.replace('/routes/0/targets/0/', '')}: ${message}`,
+    );
+  const good: readonly JsonObject[] = [
+    { provider: 'openai', url: 'http://127.0.0.1:11434/v1' },
+    { provider: 'azure', url: `${resource}/v1/` },
+    { provider: 'azure', url: resource, api_version: '2024-10-21' },
+    { provider: 'azure', url: `${resource}/v1`, api_version: 'preview' },
+    { provider: 'azure', url: `${resource}/deployments/gpt`, api_version: '2025-04-01-preview' },
+    { provider: 'bedrock', url: runtime },
+    { provider: 'bedrock', url: `${runtime}/`, api_version: 'bedrock-2023-05-31' },
+    { provider: 'vertex', api: 'anthropic', url: location, api_version: 'vertex-2023-10-16' },
+    { provider: 'vertex', api: 'openai', url: `${location}/` },
+  ];
+  for (const row of good) assert.deepEqual(faultsOf(row), [], JSON.stringify(row));
+  const bad: readonly (readonly [JsonObject, RegExp])[] = [
+    [{ provider: 'azure', url: resource }, /^url: .*openai\/v1, or api_version/],
+    [{ provider: 'azure', url: 'https://we.openai.azure.com', api_version: '2024-10-21' }, /^url: .*com\/openai$/],
+    [{ provider: 'bedrock', url: `${runtime}/model` }, /^url: .*bedrock-runtime/],
+    [
+      { provider: 'vertex', api: 'anthropic', url: 'https://aiplatform.googleapis.com/v1' },
+      /^url: .*up to the location/,
+    ],
+    [{ provider: 'vertex', url: location }, /^api: expected anthropic or openai/],
+    [{ provider: 'vertex', api: 'openai', url: location, api_version: '1' }, /^api_version: /],
+    [{ provider: 'bedrock', url: runtime, api: 'anthropic' }, /^api: expected no api/],
+    [{ provider: 'openai', api_version: '2024-10-21' }, /^api_version: expected no api_version/],
+    [{ provider: 'bedrock', url: runtime, model: '..' }, /^model: /],
+  ];
+  for (const [row, message] of bad) {
+    const faults = faultsOf(row);
+    assert.equal(faults.length, 1, JSON.stringify([row, faults]));
+    assert.match(faults[0] ?? '', message);
+  }
+});
+
+test('a target names one credential or several, each once and each known, and limits that limit something', () => {
+  const faultsOf = (own: JsonObject, row: JsonObject = modelTargetRow) => {
+    const { credential: _, ...bare } = row;
+    const routes = goodRoutes({ ...(row === modelTargetRow ? modelRow : httpRow), targets: [{ ...bare, ...own }] });
+    const known = { a: {}, b: {} };
+    return checkRoutes(routes, known).map(({ pointer }) => pointer.slice('/routes/0/targets/0'.length));
+  };
+  assert.deepEqual(faultsOf({ credentials: ['a', { name: 'b', requests_per_minute: 1 }] }), []);
+  assert.deepEqual(faultsOf({ limits: { tokens_per_minute: 1, concurrency: 2 }, credential: 'a' }), []);
+  assert.deepEqual(faultsOf({ credential: 'a', credentials: ['b'] }), ['/credentials']);
+  assert.deepEqual(faultsOf({ credentials: ['a', { name: 'a' }] }), ['/credentials/1/name']);
+  assert.deepEqual(faultsOf({ credentials: ['c'] }), ['/credentials/0']);
+  assert.deepEqual(faultsOf({ limits: {} }), ['/limits']);
+  assert.deepEqual(faultsOf({ limits: { tokens_per_minute: 5 } }, httpTargetRow), ['/limits']);
 });

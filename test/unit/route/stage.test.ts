@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Arrival, DecisionFact, JsonObject, Obligations, OperationFact } from '../../../src/call.ts';
+import type { Arrival, DecisionFact, EntryFact, JsonObject, Obligations, OperationFact } from '../../../src/call.ts';
 import { isDenial } from '../../../src/denial.ts';
 import { rankedByWeight } from '../../../src/route/select.ts';
 import { routeStage } from '../../../src/route/stage.ts';
@@ -17,9 +17,10 @@ function tableOf(weights: Readonly<Record<string, number>>): RouteTable {
   return RouteTable.build({ routes: goodRoutes({ ...httpRow, targets }), sources, openapi: {} });
 }
 
-const call = (route: string, obligations: Obligations) =>
-  ({ resolved: { operation: { route } }, decision: { obligations } }) as unknown as Arrival &
+const call = (route: string, obligations: Obligations, entry: object = {}) =>
+  ({ resolved: { operation: { route }, payload: {} }, entry, decision: { obligations } }) as unknown as Arrival &
     OperationFact &
+    EntryFact &
     DecisionFact;
 
 test('the first choice spreads by weight, and every target stays in the ranking', () => {
@@ -69,6 +70,22 @@ test('where no target lies in the permitted place the call is a residency_violat
     assert.equal(denial.code, 'residency_violation');
     assert.match(denial.message, /regions ap-\*|regions none|clouds gcp/);
   }
+});
+
+test('what lies at one target goes to no other, also where that one is not permitted', async () => {
+  const stage = routeStage({ table: tableOf({ eu: 1, us: 1 }), clock: new ManualClock() });
+  const named = { foreign: [], targets: ['us'] };
+  for (let draw = 0; draw < 20; draw++) {
+    const given = await stage.admit(call('orders', {}, { named }));
+    assert.ok(!isDenial(given));
+    assert.deepEqual(
+      given.targets.map(({ name }) => name),
+      ['us'],
+    );
+  }
+  const denial = await stage.admit(call('orders', { regions: ['eu-*'] }, { named }));
+  assert.ok(isDenial(denial));
+  assert.deepEqual([denial.code, denial.reasons?.[0]?.code], ['residency_violation', 'provider_id_elsewhere']);
 });
 
 test('a route that is not in the table is route_unknown', async () => {

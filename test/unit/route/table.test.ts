@@ -68,11 +68,13 @@ test('a model target carries its exact price, its limit and no Txn-Token', () =>
     cloud: 'azure',
     region: 'westeurope',
     provider: 'openai',
+    api: 'openai',
     url: 'http://127.0.0.1:9000/v1',
     model: 'gpt-4.1-2025',
     weight: 1,
     credential: 'azure',
     maxOutputTokens: 1_000,
+    tokenizer: { encoding: 'o200k_base', marginPercent: 0 },
     price: {
       inputMicroUsdPerMtok: 100_000,
       outputMicroUsdPerMtok: 2_500_000,

@@ -33,7 +33,9 @@ test('a Redis by URL, by sentinels and by cluster is accepted, with the time-out
   for (const place of places) {
     const { store, faults } = parse({ kind: 'redis', ...place });
     assert.deepEqual(faults, []);
-    assert.deepEqual(store, { kind: 'redis', command_timeout_ms: 50, ...place });
+    const filled = { command_timeout_ms: 50, gateway_lease_ms: 30_000, when_lost: 'deny' };
+    const local_share = { share: 0.1, window_ms: 600_000, seen_ms: 30_000 };
+    assert.deepEqual(store, { kind: 'redis', ...filled, local_share, ...place });
     assert.deepEqual(checkStore(store), []);
   }
 });

@@ -51,7 +51,7 @@ async function world() {
         facts,
         atMs: 2,
       },
-      ...{ outcome: fakeOutcome({ costMicroUsd: 7 }), proposedBy: null, said: null },
+      ...{ outcome: fakeOutcome({ costMicroUsd: 7 }), proposedBy: null, said: null, given: [] },
     };
   };
   const now = async () => (await tasks.load(record.tenant, record.id)) as TaskRecord;

@@ -66,7 +66,10 @@ test('a sub-task lies in the tree of its parent and never outlives it', async ()
   const { tasks, record } = await made();
   const child = await tasks.create({ ...fakeWish, parent: record, ttlMs: 9_000_000 });
   assert.deepEqual(child.ancestors, [
-    { id: record.id, agent: 'coordinator', issuer: 'azure', purpose: 'p', budget: record.budget },
+    {
+      ...{ id: record.id, agent: 'coordinator', issuer: 'azure', purpose: 'p' },
+      ...{ budget: record.budget, expiresAtMs: record.expiresAtMs },
+    },
   ]);
   assert.equal(child.expiresAtMs, record.expiresAtMs);
 });
@@ -82,4 +85,40 @@ test('fifty writers of one record all get through, one after the other', async (
     ),
   );
   assert.equal((await tasks.load('acme', record.id))?.failuresInARow, 50);
+});
+
+const shortage = (record: TaskRecord) => ({
+  ...{ tenant: record.tenant, id: record.id, limit: { tokens: record.budget.tokens }, dimension: 'tokens' },
+  ...{ remaining: { tokens: 0 }, wrapUpTokens: null, onSpent: 'pause' as const },
+});
+
+test('a task that waits past its life goes on once that is raised, too, and is found for as long as it lives', async () => {
+  const { tasks, record, clock } = await made();
+  assert.equal((await tasks.spend(shortage(record), 'shortage')).fate, 'paused');
+  await clock.advance(record.expiresAtMs - clock.nowMs() + 1);
+  const more = { to: {}, by: { tokens: 5 }, ttlMs: null };
+  const denial = await tasks.raise(record, more);
+  assert.ok(isDenial(denial) && denial.code === 'task_expired');
+  const dayMs = 24 * 3_600_000;
+  const raised = await tasks.raise(record, { ...more, ttlMs: 3 * dayMs });
+  assert.ok(!isDenial(raised));
+  assert.deepEqual([raised.after.state, raised.after.spent], ['active', undefined]);
+  assert.equal(raised.after.budget.tokens, record.budget.tokens + 5);
+  await clock.advance(2 * dayMs);
+  assert.equal((await tasks.find(record.id))?.state, 'active');
+});
+
+test('a shortage that was found before a raise ends nothing, and a part is not raised beyond the life of the whole', async () => {
+  const { tasks, record } = await made();
+  const child = await tasks.create({ ...fakeWish, parent: record, ttlMs: 10_000 });
+  const raised = await tasks.raise(child, { to: {}, by: { tokens: 1 }, ttlMs: 9_000_000 });
+  assert.ok(!isDenial(raised));
+  assert.equal(raised.after.expiresAtMs, record.expiresAtMs);
+  assert.equal((await tasks.spend(shortage(child), 'shortage')).fate, 'unchanged');
+  await tasks.raise(record, { to: {}, by: { calls: 1 }, ttlMs: null });
+  const inherited = await tasks.inherit(raised.after);
+  assert.ok(!isDenial(inherited));
+  assert.equal(inherited.ancestors[0]?.budget.calls, record.budget.calls + 1);
+  const nothing = await tasks.raise(record, { to: {}, by: {}, ttlMs: null });
+  assert.ok(isDenial(nothing) && nothing.code === 'args_invalid');
 });

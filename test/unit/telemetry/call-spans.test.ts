@@ -15,6 +15,7 @@ const target: Target = {
   cloud: 'azure',
   region: 'westeurope',
   provider: 'openai',
+  api: 'openai',
   url: 'https://key:secret@models.example.com/v1?key=secret',
   model: 'gpt-real',
   weight: 1,
@@ -79,6 +80,18 @@ function spansOf(call: Underway, outcome: Partial<Outcome>, stages: Parameters<t
   const ended = { call, outcome: fakeOutcome({ latencyMs: 80, ...outcome }), stages, endMs: 600 };
   return callSpans(ended, new ManualClock());
 }
+
+test('providers have the names that the conventions give them', () => {
+  const names = { openai: 'openai', anthropic: 'anthropic', azure: 'azure.ai.openai', bedrock: 'aws.bedrock' };
+  for (const [provider, name] of Object.entries({ ...names, vertex: 'gcp.vertex_ai' })) {
+    const own = { ...target, provider };
+    const spans = spansOf(underway({ targets: [own] }), { target: own, attempts: [attempt()] }, []);
+    assert.deepEqual(
+      spans.map(({ attributes }) => attributes['gen_ai.provider.name']),
+      [name, name],
+    );
+  }
+});
 
 test('a model call is one span under the ids of its trace, with a client span for each attempt', () => {
   const usage = { inputTokens: 10, outputTokens: 5, cachedInputTokens: 3 };

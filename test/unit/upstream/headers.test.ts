@@ -1,7 +1,7 @@
 /** Which headers pass, both ways. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { answerHeaders, requestHeaders } from '../../../src/upstream/headers.ts';
+import { answerHeaders, requestHeaders, withConfigured } from '../../../src/upstream/headers.ts';
 
 describe('headers to a target', () => {
   it('are what content and preconditions need, and nothing an agent says of itself or of the network', () => {
@@ -33,6 +33,20 @@ describe('headers to a target', () => {
       'x-anything': 'unknown',
     };
     assert.deepEqual(requestHeaders({ ...passing, ...staying }, {}), passing);
+  });
+
+  it('include those of the target, over those of the client, and beta features of both', () => {
+    const configured = { 'openai-organization': 'org-1', 'anthropic-beta': 'b-2, a-1', authorization: 'Bearer x' };
+    const headers = withConfigured(
+      { accept: '*/*', 'anthropic-beta': 'a-1', 'openai-organization': 'mine' },
+      configured,
+    );
+    assert.deepEqual(requestHeaders(headers, {}, configured), {
+      ...{ accept: '*/*', 'anthropic-beta': 'a-1,b-2', 'openai-organization': 'org-1' },
+    });
+    assert.equal(requestHeaders({ 'openai-organization': 'mine' }, {})['openai-organization'], undefined);
+    const untouched = { 'anthropic-beta': 'a-1, a-1' };
+    assert.equal(withConfigured(untouched, undefined), untouched);
   });
 
   it('include the header arguments of the operation, except those only the gate may send', () => {

@@ -147,4 +147,54 @@ describe('credentials of the configuration', () => {
       ['/routes/0/targets/1/url'],
     );
   });
+
+  it('are what keys are for: headers of a target are for the rest', () => {
+    const headersOf = (name: string) => checkCredentials({}, [{ targets: [{ url: 'u', headers: { [name]: 'v' } }] }]);
+    for (const name of ['openai-organization', 'anthropic-beta', 'x-amzn-bedrock-guardrailidentifier', 'x-title']) {
+      assert.deepEqual(headersOf(name), [], name);
+    }
+    for (const name of ['authorization', 'x-api-key', 'api-key', 'x-goog-api-key', 'cookie', 'host', 'content-type']) {
+      assert.equal(headersOf(name)[0]?.pointer, `/routes/0/targets/0/headers/${name}`, name);
+    }
+  });
+
+  it('that sign for AWS are for the region and the service of their target', () => {
+    const config = parsed({ aws, other: { ...aws, service: 'execute-api' } });
+    const faults = (target: object) =>
+      checkCredentials(config, [{ targets: [{ credential: 'aws', url: 'u', ...target }] }]).map(
+        ({ pointer }) => pointer,
+      );
+    const runtime = (region: string) => `https://bedrock-runtime.${region}.amazonaws.com`;
+    const bedrock = { provider: 'bedrock' };
+    assert.deepEqual(faults({ ...bedrock, url: runtime('eu-central-1') }), []);
+    assert.deepEqual(faults({ ...bedrock, url: 'https://bedrock.example' }), []);
+    assert.deepEqual(faults({ ...bedrock, url: runtime('us-east-1') }), ['/routes/0/targets/0/url']);
+    const endpoint = 'https://vpce-1.bedrock-runtime.us-east-1.vpce.amazonaws.com';
+    assert.deepEqual(faults({ ...bedrock, url: endpoint }), ['/routes/0/targets/0/url']);
+    assert.deepEqual(faults({ ...bedrock, credential: 'other' }), ['/routes/0/targets/0/provider']);
+    assert.deepEqual(faults({ credential: 'other', url: runtime('eu-central-1') }), []);
+  });
+
+  it('of kind aws-keys sign with the key, and with the token of a session', async () => {
+    const key = {
+      kind: 'aws-keys',
+      secret_access_key: 's3cr3t/+s3cr3t/+s3cr3t',
+      region: 'eu-central-1',
+      service: 'bedrock',
+    };
+    const config = parsed({
+      user: { ...key, access_key_id: 'AKIAIOSFODNN7EXAMPLE' },
+      session: { ...key, access_key_id: 'ASIAIOSFODNN7EXAMPLE', session_token: 'IQoJb3JpZ2luX2VjEXAMPLE' },
+    });
+    assert.deepEqual(checkCredentials(config), []);
+    using made = new Credentials(config, options);
+    const asked = { url: 'https://b.example/model/m:0/invoke', method: 'POST', headers: {}, body: Buffer.from('{}') };
+    const shown = async (name: string) => (await made.get(name)?.grant({ ...request, ...asked }))?.headers ?? {};
+    const own = ['authorization', 'host', 'x-amz-content-sha256', 'x-amz-date'];
+    assert.deepEqual(Object.keys(await shown('user')).toSorted(), own);
+    assert.deepEqual(Object.keys(await shown('session')).toSorted(), [...own, 'x-amz-security-token']);
+    const torn = parsed({ a: { ...key, access_key_id: 'ASIAIOSFODNN7EXAMPLE' } });
+    assert.deepEqual(checkCredentials(torn)[0]?.pointer, '/credentials/a/session_token');
+    assert.equal(valid({ a: { ...key, access_key_id: 'AKIAIOSFODNN7EXAMPLE', secret_access_key: 'a b' } }), false);
+  });
 });

@@ -10,6 +10,7 @@ import { deny } from '../../../src/denial.ts';
 import { allowedHost, DialError, Dialer } from '../../../src/upstream/dialer.ts';
 import { Credentials } from '../../../src/upstream/section.ts';
 import { type AttemptResult, denialOfFault, Upstream, type UpstreamOptions } from '../../../src/upstream/send.ts';
+import { eventFramesOf, exceptionFrame } from '../../fakes/providers/bedrock.ts';
 import { FakeUpstream } from '../../fakes/upstream.ts';
 
 const agentToken = 'eyJ.agents-own.token';
@@ -226,6 +227,39 @@ describe('an attempt at a target', () => {
       upstream.reply = (_request, response) => void response.writeHead(200, { 'content-encoding': 'gzip' }).end(body);
       const { answer } = answered(await room().attempt(call(), target()));
       await assert.rejects(text(answer.body), (error) => error instanceof DialError && error.kind === 'protocol', name);
+    }
+  });
+
+  it('goes the way of the provider of a model, and looks for its key in what that makes of the answer', async () => {
+    const key = 'bedrock-api-key-YmVkcm9jaw==';
+    const keys = new Map([['key', { grant: () => ({ headers: { authorization: `Bearer ${key}` } }) }]]);
+    const model = target({ kind: 'model', provider: 'bedrock', api: 'anthropic', model: 'm:0', credential: 'key' });
+    const headers = { accept: 'text/event-stream', 'anthropic-version': '2023-06-01', 'anthropic-beta': 'a-1' };
+    const body = Buffer.from('{"model":"m:0","stream":true,"messages":[]}');
+    const ask = () =>
+      room({ credentials: keys }).attempt(call({ path: '/v1/messages', headers, body }), {
+        ...model,
+        headers: { 'anthropic-beta': 'b-2', 'x-amzn-bedrock-trace': 'ENABLED' },
+      });
+    const type = { 'content-type': 'application/vnd.amazon.eventstream' };
+    const [event = Buffer.alloc(0)] = eventFramesOf([{ type: 'ping' }]);
+    upstream.reply = (_request, response) => void response.writeHead(200, type).end(event);
+    const { answer } = answered(await ask());
+    assert.equal(await text(answer.body), 'event: ping\ndata: {"type":"ping"}\n\n');
+    assert.equal(answer.head.headers['content-type'], 'text/event-stream; charset=utf-8');
+    const [got] = upstream.received;
+    assert.equal(got?.url, '/base/model/m:0/invoke-with-response-stream');
+    const version = 'bedrock-2023-05-31';
+    const sent = { messages: [], anthropic_version: version, anthropic_beta: ['a-1', 'b-2'] };
+    assert.deepEqual(JSON.parse(String(got?.body)), sent);
+    assert.deepEqual([got?.headers['x-amzn-bedrock-trace'], got?.headers['anthropic-version']], ['ENABLED', undefined]);
+
+    const said = { type: 'ping', said: key };
+    const frames = [exceptionFrame('AccessDeniedException', `who shows ${key}?`), ...eventFramesOf([said])];
+    assert.ok(!String(frames[1]).includes(key), 'in base64 it does not show');
+    for (const bytes of frames) {
+      upstream.reply = (_request, response) => void response.writeHead(200, type).end(bytes);
+      await assert.rejects(text(answered(await ask()).answer.body), DialError);
     }
   });
 

@@ -1,5 +1,5 @@
 /** What wire tests begin with: a request as the server hands it over, a registry of operations, a target. */
-import type { Operation, OperationRegistry, Route, Target } from '../../../src/call.ts';
+import type { ModelApi, Operation, OperationRegistry, Route, Target } from '../../../src/call.ts';
 import { isDenial } from '../../../src/denial.ts';
 import type { RawRequest } from '../../../src/wire/dialect.ts';
 import { callPriceOf } from '../../../src/wire/price.ts';
@@ -32,14 +32,15 @@ export function registryOf(routes: readonly Route[], operations: readonly Operat
   };
 }
 
-export function targetOf(model: string | null): Target {
+export function targetOf(model: string | null, api: ModelApi = 'openai'): Target {
   return {
     name: 'somewhere',
     route: 'r',
     kind: model === null ? 'tool' : 'model',
     cloud: 'azure',
     region: 'westeurope',
-    provider: 'openai',
+    provider: api,
+    api: model === null ? null : api,
     url: 'https://example.com/v1',
     model,
     weight: 1,
@@ -55,6 +56,16 @@ export function targetOf(model: string | null): Target {
 export function allowed<Value>(value: Value): Exclude<Value, { readonly code: unknown }> {
   if (isDenial(value)) throw new Error(`denied: ${value.code}: ${value.message} ${JSON.stringify(value.reasons)}`);
   return value as Exclude<Value, { readonly code: unknown }>;
+}
+
+/** `bytes` in two pieces, cut at each place in turn, or at every so many. */
+export function* inTwo(bytes: Buffer, step = 1): Generator<() => AsyncGenerator<Uint8Array>> {
+  for (let at = 1; at < bytes.length; at += step) {
+    yield async function* () {
+      yield bytes.subarray(0, at);
+      yield bytes.subarray(at);
+    };
+  }
 }
 
 /** Chunks of `bytes` of `size` bytes each. */

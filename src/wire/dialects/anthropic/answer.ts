@@ -8,6 +8,7 @@ import { parseAnswerJson } from '../../json.ts';
 import { listOf, objectOf, textOf } from '../../json-value.ts';
 import { withMembers } from '../../members.ts';
 import { classify } from './classify.ts';
+import { givenIds } from './ids.ts';
 import { readUsage } from './usage.ts';
 
 /** What both answers have: a body in pieces. */
@@ -40,10 +41,17 @@ abstract class BodyAnswer implements Answer {
 
 export class MessageAnswer extends BodyAnswer {
   readonly #route: string;
+  readonly #kept: boolean;
 
-  constructor(route: string, head: AnswerHead, body: Buffer) {
+  /** `kept`: whether the provider keeps it, so that a later request may name it. */
+  constructor(route: string, head: AnswerHead, body: Buffer, kept = false) {
     super(head, body);
     this.#route = route;
+    this.#kept = kept;
+  }
+
+  get givenIds(): readonly string[] {
+    return givenIds(objectOf(this.body), this.#kept);
   }
 
   get usage(): Usage | null {

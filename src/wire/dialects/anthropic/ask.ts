@@ -5,8 +5,9 @@
 import type { Json, JsonObject, ModelAsk, ModelTool } from '../../../call.ts';
 import { rowOf, stands } from '../../field-class.ts';
 import { listOf, objectOf, textOf } from '../../json-value.ts';
+import { speedServices } from '../../services.ts';
 import { betaFields } from './betas.ts';
-import { promptTokensMax, readTwice } from './bound.ts';
+import { promptOf, readTwice } from './bound.ts';
 import {
   blockFields,
   editFields,
@@ -33,7 +34,8 @@ export function readAsk(name: string, body: JsonObject): ModelAsk {
     name,
     maxTokens: typeof body.max_tokens === 'number' ? body.max_tokens : null,
     tools: toolsAndFields(body),
-    promptTokensMax: promptTokensMax(body),
+    ...promptOf(body),
+    ...speedServices(body),
     // What a thread goes on from lies at the provider, and may have asked for it.
     cacheWrites: asksForCache(body) || (body.thread ?? null) !== null,
     // A conversation that is written down in short has two answers: the summary is another one, as long as it likes.

@@ -6,6 +6,7 @@
 import type { Json, JsonObject } from '../../../call.ts';
 import { rowOf } from '../../field-class.ts';
 import { listOf, objectOf, textOf } from '../../json-value.ts';
+import { type PromptBounds, promptBounds } from '../../prompt-bounds.ts';
 import { toolFields } from './fields.ts';
 
 /**
@@ -21,22 +22,28 @@ export const templateTokens = { request: 64, message: 16, tool: 32, tools: 1_024
 /** Fields besides messages, system and tools whose text becomes prompt. */
 const promptFields = ['tool_choice', 'output_config', 'output_format', 'compaction', 'mcp_servers'];
 
-/** Never less than the tokens of the prompt of `body`. */
-export function promptTokensMax(body: JsonObject): number {
-  let tokens = templateTokens.request + contentTokens(body.system ?? null);
-  for (const name of promptFields) {
-    const value = body[name];
-    if (value !== undefined && value !== null) tokens += bytesOf(value);
-  }
+/** The text of the prompt of `body`, and bounds for what is no text or not in the request. */
+export function promptOf(body: JsonObject): PromptBounds {
+  const prompt = new Prompt();
+  prompt.other(templateTokens.request);
+  prompt.content(body.system ?? null);
+  for (const name of promptFields) prompt.text(body[name] ?? null);
   const tools = listOf(body.tools);
-  if (tools.length > 0) tokens += templateTokens.tools;
-  for (const tool of tools) tokens += toolTokens(objectOf(tool));
+  if (tools.length > 0) prompt.other(templateTokens.tools);
+  for (const tool of tools) {
+    prompt.other(templateTokens.tool + (typeOf(objectOf(tool)) === 'custom' ? 0 : templateTokens.knownTool));
+    prompt.text(tool);
+  }
   for (const item of listOf(body.messages)) {
     const { content = null, ...rest } = objectOf(item);
-    tokens += templateTokens.message + bytesOf(rest) + contentTokens(content);
+    prompt.other(templateTokens.message);
+    prompt.text(rest);
+    prompt.content(content);
   }
-  if (readTwice(body)) tokens *= 2;
-  return tokens + (readsBeyond(body) ? partTokens.beyond : 0);
+  const { texts, otherTokens } = prompt;
+  const beyond = readsBeyond(body) ? partTokens.beyond : 0;
+  if (!readTwice(body)) return promptBounds({ texts, otherTokens: otherTokens + beyond });
+  return promptBounds({ texts: [...texts, ...texts], otherTokens: 2 * otherTokens + beyond });
 }
 
 /** Whether the provider reads the conversation a second time, to write it down in short. */
@@ -58,29 +65,40 @@ function typeOf(tool: JsonObject): string {
   return textOf(tool.type) || 'custom';
 }
 
-function toolTokens(tool: JsonObject): number {
-  return templateTokens.tool + (typeOf(tool) === 'custom' ? 0 : templateTokens.knownTool) + bytesOf(tool);
-}
+/** What becomes prompt, as it is found. */
+class Prompt {
+  readonly texts: string[] = [];
+  otherTokens = 0;
 
-/** Of a text, or of blocks at any depth. */
-function contentTokens(value: Json): number {
-  if (Array.isArray(value)) return value.reduce((sum: number, item: Json) => sum + contentTokens(item), 0);
-  if (typeof value !== 'object' || value === null) return bytesOf(value);
-  const block = value as JsonObject;
-  const { content = null, source = null, ...rest } = block;
-  return templateTokens.message + bytesOf(rest) + contentTokens(content) + sourceTokens(textOf(block.type), source);
-}
+  other(tokens: number): void {
+    this.otherTokens += tokens;
+  }
 
-/** What `source` of a block of `type` holds; of a search result it is text. */
-function sourceTokens(type: string, source: Json): number {
-  const { type: from, content = null, data = null } = objectOf(source);
-  if (from === undefined) return bytesOf(source);
-  if (from === 'text') return bytesOf(data);
-  if (from === 'content') return contentTokens(content);
-  return type === 'image' ? partTokens.image : partTokens.document;
-}
+  /** A text, or what is written as JSON in the prompt. */
+  text(value: Json): void {
+    if (value !== null) this.texts.push(typeof value === 'string' ? value : JSON.stringify(value));
+  }
 
-function bytesOf(value: Json): number {
-  if (value === null) return 0;
-  return Buffer.byteLength(typeof value === 'string' ? value : JSON.stringify(value));
+  /** A text, or blocks at any depth. */
+  content(value: Json): void {
+    if (Array.isArray(value)) for (const item of value) this.content(item as Json);
+    else if (typeof value !== 'object' || value === null) this.text(value);
+    else {
+      const { content = null, source = null, text = null, ...rest } = value as JsonObject;
+      this.other(templateTokens.message);
+      this.text(rest);
+      this.text(text);
+      this.content(content);
+      this.#source(textOf(rest.type), source);
+    }
+  }
+
+  /** What `source` of a block of `type` holds; of a search result it is text. */
+  #source(type: string, source: Json): void {
+    const { type: from, content = null, data = null } = objectOf(source);
+    if (from === undefined) this.text(source);
+    else if (from === 'text') this.text(data);
+    else if (from === 'content') this.content(content);
+    else this.other(type === 'image' ? partTokens.image : partTokens.document);
+  }
 }

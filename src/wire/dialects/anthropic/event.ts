@@ -13,18 +13,28 @@ import { classify } from './classify.ts';
 /** What of an event the reader makes of it; the same again for one that was changed. */
 export type ReadEvents = (event: JsonObject) => readonly StreamEvent[];
 
+/** One event, what its data was read as (an object), and the ids that it gives. */
+export interface EventSource {
+  readonly event: SseEvent;
+  readonly json: LenientJson;
+  readonly givenIds: readonly string[];
+}
+
 export class EventFrame implements Frame {
   readonly bytes: Uint8Array;
   readonly events: readonly StreamEvent[];
+  readonly givenIds: readonly string[];
   readonly #event: SseEvent;
   readonly #json: LenientJson;
   readonly #route: string;
   readonly #read: ReadEvents;
 
-  /** `json` is what the data of `event` was read as; an object. `text` is that data where it was changed. */
-  constructor(event: SseEvent, json: LenientJson, route: string, read: ReadEvents, text?: string) {
+  /** `text` is the data of the event where it was changed. */
+  constructor(source: EventSource, route: string, read: ReadEvents, text?: string) {
+    const { event, json } = source;
     this.#event = event;
     this.#json = json;
+    this.givenIds = source.givenIds;
     this.#route = route;
     this.#read = read;
     const said = (text === undefined ? json.value : JSON.parse(text)) as JsonObject;
@@ -52,7 +62,8 @@ export class EventFrame implements Frame {
       if (text !== undefined && text !== segment.text) segment.write(text);
     });
     if (!document.changed) return this;
-    return new EventFrame(this.#event, this.#json, this.#route, this.#read, JSON.stringify(document.value));
+    const source = { event: this.#event, json: this.#json, givenIds: this.givenIds };
+    return new EventFrame(source, this.#route, this.#read, JSON.stringify(document.value));
   }
 
   #document(): EditableJson {

@@ -4,12 +4,10 @@
  * `beta:<name>`. A field whose `members` are listed is looked into: a member that is not among them stands too. Whoever
  * adds a row dates the tables anew.
  */
-import type { Field } from '../../field-class.ts';
+import type { Field, ObjectField } from '../../field-class.ts';
+import { serviceTiers, speeds } from '../../services.ts';
 
-export interface ObjectField extends Field {
-  /** The names that may stand in it, where its value is an object; absent where anything may. */
-  readonly members?: readonly string[];
-}
+export type { ObjectField } from '../../field-class.ts';
 
 /** When the tables were last compared with the provider's API reference and with the types of its SDK. */
 export const messagesFieldsAsOf = '2026-11-21';
@@ -45,13 +43,15 @@ export const requestFields: Readonly<Record<string, ObjectField>> = {
   metadata: holding(inert, 'user_id'),
   output_config: holding(cost, 'effort format task_budget'),
   output_format: holding(inert, 'type schema'),
-  service_tier: cost,
-  speed: cost,
+  service_tier: { ...cost, pricedValues: serviceTiers },
+  speed: { ...cost, pricedValues: speeds },
   stop_sequences: inert,
   stream: inert,
   system: inert,
   thinking: holding(cost, 'type budget_tokens display block_binding'),
   thread: state,
+  // Gone from the SDK's types, as newer models have none; older models, and other clients, do.
+  ...{ temperature: inert, top_k: inert, top_p: inert },
   tool_choice: holding(inert, 'type name disable_parallel_tool_use'),
   tools: inert,
   // The three that travel as headers, under the names that the SDK has for them.

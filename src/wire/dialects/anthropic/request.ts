@@ -2,6 +2,7 @@
  * The payload of a messages request, and of one that only asks how long its prompt is. Bytes: what nothing changed goes
  * out as it came, but for the value of `model` (the route's name becomes the target's). Once an obligation has changed
  * the body it is serialised anew. Parameters that travel as headers are members of the document, and never of the body.
+ * A target of chat completions gets a chat completion request, and what it answers is a message before anybody looks at it.
  */
 import type {
   Answer,
@@ -10,6 +11,7 @@ import type {
   Json,
   JsonObject,
   ModelAsk,
+  NamedId,
   OutboundRequest,
   Payload,
   Segment,
@@ -19,10 +21,18 @@ import { type Denial, deny } from '../../../denial.ts';
 import { objectOf } from '../../json-value.ts';
 import { withMembers } from '../../members.ts';
 import { EditableJson } from '../../segments.ts';
+import { messageAnswer } from '../../translate/answers.ts';
+import { eventsOfChat } from '../../translate/chat-chunks.ts';
+import type { Translated } from '../../translate/chat-request.ts';
+import { chatRequestOf } from '../../translate/messages-request.ts';
+import { denyUnfit } from '../../translate/unfit.ts';
+import { withoutUnsigned } from '../../translate/unsigned.ts';
+import { promptOf } from '../openai/ask.ts';
 import { CountAnswer, MessageAnswer } from './answer.ts';
 import { isCutShort, readAsk, readCountAsk } from './ask.ts';
 import { classify } from './classify.ts';
 import { headerParams, messagesFaults } from './faults.ts';
+import { keepsMessages, namedIds } from './ids.ts';
 import { type MessagesParams, paramHeaders } from './params.ts';
 import { readMessageStream } from './stream.ts';
 
@@ -59,8 +69,9 @@ abstract class PromptPayload implements Payload {
 
   protected abstract ask(body: JsonObject): ModelAsk;
   abstract limitTokens(maxTokens: number): void;
-  abstract readAnswer(head: AnswerHead, body: Buffer): Answer;
-  abstract readStream(head: AnswerHead, body: AsyncIterable<Uint8Array>): AnswerStream;
+  abstract unfit(target: Target): Denial | undefined;
+  abstract readAnswer(head: AnswerHead, body: Buffer, target: Target): Answer;
+  abstract readStream(head: AnswerHead, body: AsyncIterable<Uint8Array>, target: Target): AnswerStream;
 
   get args(): JsonObject {
     return Object.fromEntries(Object.entries(this.body).filter(([name]) => !contentFields.includes(name)));
@@ -81,6 +92,10 @@ abstract class PromptPayload implements Payload {
     return this.edited.segments();
   }
 
+  namedIds(): readonly NamedId[] {
+    return namedIds(this.body);
+  }
+
   drop(where: string): void {
     this.edited.drop(where);
   }
@@ -94,11 +109,12 @@ abstract class PromptPayload implements Payload {
   }
 
   encode(target: Target): OutboundRequest {
-    const document = this.body;
+    const document = withoutUnsigned(this.body);
     const names = Object.keys(document).filter((name) => !Object.hasOwn(headerParams, name));
-    const text = this.edited.changed
-      ? JSON.stringify(Object.fromEntries(names.map((name) => [name, document[name]])))
-      : this.request.text;
+    const text =
+      this.edited.changed || document !== this.body
+        ? JSON.stringify(Object.fromEntries(names.map((name) => [name, document[name]])))
+        : this.request.text;
     const model = target.model ?? this.request.route;
     const body = document.model === model ? text : withMembers(text, { model: JSON.stringify(model) });
     return {
@@ -116,13 +132,51 @@ abstract class PromptPayload implements Payload {
 
 export class MessagesPayload extends PromptPayload {
   readonly path = '/v1/messages';
+  #translation: Translated | null = null;
+  /** Whether less thinking was asked for than the client did, to keep a limit. */
+  #thinksLess = false;
 
   get stream(): boolean {
     return this.body.stream === true;
   }
 
   protected ask(body: JsonObject): ModelAsk {
-    return readAsk(this.request.route, body);
+    const translatedFor: ModelAsk['translatedFor'] = (target) => {
+      // The provider of such a target writes to its cache unasked.
+      return target.api === 'openai' ? { ...this.#translated().prompt, cacheWrites: true } : undefined;
+    };
+    return { ...readAsk(this.request.route, body), translatedFor };
+  }
+
+  /** As a chat completion request, with the bound that its prompt has there. */
+  #translated(): Translated {
+    const { version } = this.edited;
+    if (this.#translation?.version !== version) {
+      const translation = chatRequestOf(this.body);
+      this.#translation = { ...translation, version, prompt: promptOf(translation.body) };
+    }
+    return this.#translation;
+  }
+
+  unfit(target: Target): Denial | undefined {
+    if (target.api !== 'openai') return undefined;
+    // Lowered or not, this is what the client asked for: a target that did not fit before does not fit now.
+    const { thinking } = this.request.body;
+    const reasons = this.#thinksLess ? chatRequestOf({ ...this.body, thinking: thinking ?? null }).reasons : null;
+    return denyUnfit(target, reasons ?? this.#translated().reasons);
+  }
+
+  override encode(target: Target): OutboundRequest {
+    if (target.api !== 'openai') return super.encode(target);
+    return {
+      method: this.method,
+      path: '/chat/completions',
+      headers: {
+        'content-type': 'application/json',
+        accept: this.stream ? 'text/event-stream' : 'application/json',
+      },
+      body: Buffer.from(JSON.stringify({ model: target.model ?? this.request.route, ...this.#translated().body })),
+    };
   }
 
   /** Lowers `max_tokens`, or sets it. A model may not be told to think for longer than it may answer: that goes along. */
@@ -133,15 +187,18 @@ export class MessagesPayload extends PromptPayload {
     if (typeof budget !== 'number' || budget < maxTokens) return;
     const fits = maxTokens > thinkingTokensMin;
     const less: JsonObject = fits ? { ...objectOf(thinking), budget_tokens: maxTokens - 1 } : { type: 'disabled' };
+    this.#thinksLess = true;
     this.edited.set('thinking', less);
   }
 
-  readAnswer(head: AnswerHead, body: Buffer): Answer {
-    return new MessageAnswer(this.request.route, head, body);
+  readAnswer(head: AnswerHead, body: Buffer, target: Target): Answer {
+    const read = target.api === 'openai' ? messageAnswer(head, body) : { head, body };
+    return new MessageAnswer(this.request.route, read.head, read.body, keepsMessages(this.body));
   }
 
-  readStream(_head: AnswerHead, body: AsyncIterable<Uint8Array>): AnswerStream {
-    return readMessageStream(body, this.request.route);
+  readStream(_head: AnswerHead, body: AsyncIterable<Uint8Array>, target: Target): AnswerStream {
+    const events = target.api === 'openai' ? eventsOfChat(body) : body;
+    return readMessageStream(events, this.request.route, keepsMessages(this.body));
   }
 }
 
@@ -151,6 +208,12 @@ export class CountPayload extends PromptPayload {
 
   protected ask(body: JsonObject): ModelAsk {
     return readCountAsk(this.request.route, body);
+  }
+
+  /** No other API counts. */
+  unfit(target: Target): Denial | undefined {
+    if (target.api !== 'openai') return undefined;
+    return denyUnfit(target, [{ code: 'unfit', message: 'tokens are not counted there', path: '/model' }]);
   }
 
   /** A count answers in no tokens. */

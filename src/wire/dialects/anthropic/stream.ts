@@ -4,20 +4,22 @@
  * message events throws `StreamBroken`, and its last bytes are held back.
  */
 import type { AnswerStream, Frame, Json, JsonObject, StreamCut, StreamEvent } from '../../../call.ts';
+import { cutNote } from '../../cut-note.ts';
 import { eventFrames, StreamBroken } from '../../event-frames.ts';
 import { silentFrame } from '../../frame.ts';
 import { parseAnswerJson } from '../../json.ts';
-import { objectOf, textOf } from '../../json-value.ts';
+import { isCount, objectOf, textOf } from '../../json-value.ts';
 import { type SseEvent, sseEvent } from '../../sse.ts';
 import { EventFrame } from './event.ts';
+import { givenIds } from './ids.ts';
 import { countOr0, readUsage } from './usage.ts';
 
 /** How many blocks one answer may have: what is not told apart could not be inspected as what it is. */
 const blocksMax = 1024;
 
 /** Reads the answer to a request with `stream: true`. What `body` throws is passed on. */
-export function readMessageStream(body: AsyncIterable<Uint8Array>, route: string): AnswerStream {
-  const reader = new EventReader(route);
+export function readMessageStream(body: AsyncIterable<Uint8Array>, route: string, kept = false): AnswerStream {
+  const reader = new EventReader(route, kept);
   return {
     [Symbol.asyncIterator]: () => eventFrames(body, reader),
     cut: (why) => reader.cut(why),
@@ -33,6 +35,8 @@ interface Block {
 class EventReader {
   ended = false;
   readonly #route: string;
+  /** Whether the provider keeps the message. */
+  readonly #kept: boolean;
   readonly #blocks = new Map<number, Block>();
   #proposals = 0;
   /** The last word on each count: later events repeat only what has changed. */
@@ -41,8 +45,9 @@ class EventReader {
   /** A block that the newest event begins with text of its own: where that is too much, no agent hears of the block. */
   #begunLast: Block | null = null;
 
-  constructor(route: string) {
+  constructor(route: string, kept: boolean) {
     this.#route = route;
+    this.#kept = kept;
   }
 
   /** The last frame of an answer without its `message_stop`; without a stop reason it is not whole. */
@@ -59,14 +64,21 @@ class EventReader {
     if (parsed === undefined || typeof said !== 'object' || said === null || Array.isArray(said)) {
       throw new StreamBroken('the target sent an event that cannot be read');
     }
+    const { index } = said as JsonObject;
+    if (index !== undefined && !isCount(index)) {
+      // Clients find the block all the same, and inspection another one.
+      throw new StreamBroken('the target sent an event whose place cannot be read');
+    }
     const type = event.event === 'error' ? 'error' : textOf((said as JsonObject).type);
     this.#note(type, said as JsonObject);
     // A frame may be read a second time, changed: nothing is noted then.
-    return new EventFrame(event, parsed, this.#route, (changed) => this.#events(type, changed));
+    const source = { event, json: parsed, givenIds: this.#given(said as JsonObject) };
+    return new EventFrame(source, this.#route, (changed) => this.#events(type, changed));
   }
 
   /** Blocks that are open end, then the message, as if the model had come to its limit. */
-  cut({ code, message, usage }: StreamCut): Uint8Array {
+  cut(why: StreamCut): Uint8Array {
+    const { usage } = why;
     this.ended = true;
     const events: object[] = [];
     for (const [index, block] of this.#blocks) {
@@ -85,10 +97,16 @@ class EventReader {
         cache_read_input_tokens: usage.cachedInputTokens,
         output_tokens: usage.outputTokens,
       },
-      tollgate: { code, message },
+      tollgate: cutNote(why),
     });
     events.push({ type: 'message_stop' });
     return Buffer.concat(events.map((event) => sseEvent(JSON.stringify(event), (event as { type: string }).type)));
+  }
+
+  #given({ message, content_block: block, delta }: JsonObject): readonly string[] {
+    const content = block === undefined ? [] : [block];
+    const { container = null } = objectOf(delta);
+    return givenIds({ container, content, ...objectOf(message) }, this.#kept);
   }
 
   /** Takes down what later events build on. */
@@ -154,7 +172,9 @@ class EventReader {
 
   #counted(said: Json | undefined): readonly StreamEvent[] {
     const usage = said === undefined ? null : readUsage(this.#usage);
-    return usage === null ? [] : [{ type: 'usage', usage }];
+    // A count of nothing at all is none: a target of another API tells what it read at its end.
+    const counted = usage !== null && usage.inputTokens + usage.outputTokens > 0;
+    return counted ? [{ type: 'usage', usage }] : [];
   }
 
   /** What a block begins with. Results of the provider's own tools are for inspection, but no model wrote them. */

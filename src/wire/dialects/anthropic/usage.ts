@@ -5,6 +5,7 @@
  */
 import type { Json, JsonObject, Usage } from '../../../call.ts';
 import { isCount, listOf, objectOf } from '../../json-value.ts';
+import { notedServices, speedServices } from '../../services.ts';
 
 /** Null if there is no count, or it is not made of whole numbers. */
 export function readUsage(value: Json | undefined): Usage | null {
@@ -17,7 +18,8 @@ export function readUsage(value: Json | undefined): Usage | null {
     if (counts === null) continue;
     passes = sum(passes, counts);
   }
-  return passes.inputTokens + passes.outputTokens > whole.inputTokens + whole.outputTokens ? passes : whole;
+  const counted = passes.inputTokens + passes.outputTokens > whole.inputTokens + whole.outputTokens ? passes : whole;
+  return { ...counted, ...speedServices(usage), ...notedServices(usage) };
 }
 
 function countsOf(usage: JsonObject): Usage | null {
@@ -37,7 +39,7 @@ function countsOf(usage: JsonObject): Usage | null {
 }
 
 function sum(left: Usage, right: Usage): Usage {
-  const of = (kind: keyof Usage) => (left[kind] ?? 0) + (right[kind] ?? 0);
+  const of = (kind: Exclude<keyof Usage, 'services'>) => (left[kind] ?? 0) + (right[kind] ?? 0);
   return {
     inputTokens: of('inputTokens'),
     outputTokens: of('outputTokens'),
@@ -51,7 +53,7 @@ function sum(left: Usage, right: Usage): Usage {
 }
 
 /** The kinds of which there are any: the others are left out. */
-function rare(counts: Partial<Usage>): Partial<Usage> {
+function rare(counts: Partial<Omit<Usage, 'services'>>): Partial<Usage> {
   return Object.fromEntries(Object.entries(counts).filter(([, tokens]) => tokens > 0));
 }
 

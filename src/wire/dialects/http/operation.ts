@@ -25,6 +25,7 @@ export class HttpOperation implements Operation {
   readonly remember: readonly string[];
   readonly reads: Operation['reads'];
   readonly sends: Operation['sends'];
+  readonly callMicroUsd?: number;
   readonly draft: OperationDraft;
   readonly table: OperationTable;
   readonly #validate: Validate;
@@ -46,6 +47,7 @@ export class HttpOperation implements Operation {
     const { reads, sends } = labelsOf(override);
     this.reads = reads;
     this.sends = sends;
+    if (override?.callMicroUsd !== undefined) this.callMicroUsd = override.callMicroUsd;
     this.draft = draft;
     this.table = table;
     this.#validate = compiler.compile(draft.inputSchema);

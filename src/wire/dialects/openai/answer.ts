@@ -7,6 +7,8 @@ import { AnswerBody } from '../../answer.ts';
 import { isCount, listOf, objectOf, textOf } from '../../json-value.ts';
 import { withMembers } from '../../members.ts';
 import type { Reading } from '../../segments.ts';
+import { notedServices, tierServices } from '../../services.ts';
+import { givenIds } from './ids.ts';
 
 export class ChatAnswer implements Answer {
   readonly head: AnswerHead;
@@ -24,11 +26,16 @@ export class ChatAnswer implements Answer {
   }
 
   get usage(): Usage | null {
-    return readUsage(objectOf(this.body).usage);
+    const { usage, service_tier: tier } = objectOf(this.body);
+    return readUsage(usage, tier);
   }
 
   get proposals(): readonly ProposedCall[] {
     return messagesOf(this.body).flatMap(proposalsOf);
+  }
+
+  get givenIds(): readonly string[] {
+    return givenIds(objectOf(this.body));
   }
 
   /** What all choices say, refusals included, in order. */
@@ -93,13 +100,17 @@ function proposalsOf(message: JsonObject): ProposedCall[] {
  * The provider's own count; null if there is none or it is not made of whole numbers. Some servers leave hidden
  * reasoning out of `completion_tokens` but not out of the total: the larger count holds.
  */
-export function readUsage(value: Json | undefined): Usage | null {
+export function readUsage(value: Json | undefined, tier?: Json): Usage | null {
   const usage = objectOf(value);
   const input = usage.prompt_tokens;
   const output = usage.completion_tokens;
   if (!isCount(input) || !isCount(output)) return null;
   const total = isCount(usage.total_tokens) ? usage.total_tokens : 0;
-  const { cached_tokens: read, cache_write_tokens: written } = objectOf(usage.prompt_tokens_details);
+  const {
+    cached_tokens: read,
+    cache_write_tokens: written,
+    cache_write_1h_tokens,
+  } = objectOf(usage.prompt_tokens_details);
   const outputTokens = Math.max(output, total - input);
   const told = objectOf(usage.completion_tokens_details).reasoning_tokens;
   const reasoning = Math.max(isCount(told) ? Math.min(told, outputTokens) : 0, outputTokens - output);
@@ -108,8 +119,19 @@ export function readUsage(value: Json | undefined): Usage | null {
     inputTokens: input,
     outputTokens,
     cachedInputTokens,
-    ...(isCount(written) && written > 0 ? { cacheWriteTokens: Math.min(written, input - cachedInputTokens) } : {}),
+    ...cacheWrites(isCount(written) ? Math.min(written, input - cachedInputTokens) : 0, cache_write_1h_tokens),
     ...(reasoning > 0 ? { reasoningTokens: reasoning } : {}),
+    ...tierServices(tier),
+    ...notedServices(usage),
+  };
+}
+
+/** How much is kept for an hour is told by targets of another API alone. */
+function cacheWrites(written: number, forAnHour: Json | undefined): Partial<Usage> {
+  const hour = isCount(forAnHour) ? Math.min(forAnHour, written) : 0;
+  return {
+    ...(written > 0 ? { cacheWriteTokens: written } : {}),
+    ...(hour > 0 ? { cacheWriteHourTokens: hour } : {}),
   };
 }
 

@@ -5,6 +5,8 @@
 import type { JsonObject, ModelAsk, ModelTool } from '../../../call.ts';
 import { rowOf, stands } from '../../field-class.ts';
 import { listOf, objectOf, textOf } from '../../json-value.ts';
+import { type PromptBounds, promptBounds } from '../../prompt-bounds.ts';
+import { tierServices } from '../../services.ts';
 import { chatFields, messageFields, partFields, partTokens, templateTokens } from './fields.ts';
 
 /** What `body` asks for; `name` is the route. */
@@ -13,7 +15,8 @@ export function readAsk(name: string, body: JsonObject): ModelAsk {
     name,
     maxTokens: maxTokensOf(body),
     tools: [...toolsOf(body), ...standingFields(body)],
-    promptTokensMax: promptTokensMax(body),
+    ...promptOf(body),
+    ...tierServices(body.service_tier),
     choices: typeof body.n === 'number' ? body.n : 1,
   };
 }
@@ -65,28 +68,33 @@ function isInlineImage(part: JsonObject): boolean {
   return part.type === 'image_url' && /^data:image\//i.test(textOf(objectOf(part.image_url).url));
 }
 
-/**
- * Never less than the prompt has tokens: a token of a byte-level tokenizer is at least one byte, so the UTF-8 bytes of
- * everything that becomes prompt are an upper bound; templates, images, audio and files have their own.
- */
-function promptTokensMax(body: JsonObject): number {
-  let tokens: number = templateTokens.request;
+/** The text of a prompt, and bounds for templates, images, audio and files. */
+export function promptOf(body: JsonObject): PromptBounds {
+  const texts: string[] = [];
+  let otherTokens: number = templateTokens.request;
   for (const name of ['tools', 'functions', 'response_format', 'prediction', 'tool_choice', 'function_call']) {
     const value = body[name];
-    if (value !== undefined && value !== null) tokens += Buffer.byteLength(JSON.stringify(value));
-    if (Array.isArray(value)) tokens += value.length * templateTokens.tool;
+    if (value !== undefined && value !== null) texts.push(JSON.stringify(value));
+    if (Array.isArray(value)) otherTokens += value.length * templateTokens.tool;
   }
   for (const item of listOf(body.messages)) {
-    tokens += templateTokens.message;
+    otherTokens += templateTokens.message;
     for (const [name, value] of Object.entries(objectOf(item))) {
-      if (name === 'content' && Array.isArray(value)) for (const part of value) tokens += partTokensMax(objectOf(part));
-      else tokens += Buffer.byteLength(typeof value === 'string' ? value : JSON.stringify(value));
+      if (name === 'content' && Array.isArray(value)) {
+        for (const part of value) {
+          const media = mediaTokensMax(objectOf(part));
+          const { text, ...rest } = objectOf(part);
+          if (media !== undefined) otherTokens += media;
+          else texts.push(JSON.stringify(rest), textOf(text));
+        }
+      } else texts.push(typeof value === 'string' ? value : JSON.stringify(value));
     }
   }
-  return tokens;
+  return promptBounds({ texts, otherTokens });
 }
 
-function partTokensMax(part: JsonObject): number {
+/** Undefined for what is text. */
+function mediaTokensMax(part: JsonObject): number | undefined {
   switch (part.type) {
     case 'image_url':
       return partTokens.image;
@@ -95,6 +103,6 @@ function partTokensMax(part: JsonObject): number {
     case 'file':
       return partTokens.file;
     default:
-      return Buffer.byteLength(JSON.stringify(part));
+      return undefined;
   }
 }

@@ -10,6 +10,7 @@ import { withMembers } from '../../members.ts';
 import { pointerTokens } from '../../pointer.ts';
 import { EditableJson, type Reading } from '../../segments.ts';
 import { type SseEvent, withData } from '../../sse.ts';
+import { givenIds } from './ids.ts';
 
 export interface ChunkSettings {
   readonly route: string;
@@ -23,6 +24,7 @@ export type ReadEvents = (chunk: JsonObject) => readonly StreamEvent[];
 export class ChunkFrame implements Frame {
   readonly bytes: Uint8Array;
   readonly events: readonly StreamEvent[];
+  readonly givenIds: readonly string[];
   readonly #event: SseEvent;
   readonly #json: LenientJson;
   readonly #settings: ChunkSettings;
@@ -36,6 +38,7 @@ export class ChunkFrame implements Frame {
     this.#read = read;
     const chunk = (text === undefined ? json.value : JSON.parse(text)) as JsonObject;
     this.events = read(chunk);
+    this.givenIds = givenIds(chunk);
     this.bytes = chunkBytes(event, chunk, settings, text);
   }
 

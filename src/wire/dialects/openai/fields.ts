@@ -5,6 +5,7 @@
  * can deny them. Whoever adds a field dates the table anew.
  */
 import type { Field } from '../../field-class.ts';
+import { serviceTiers } from '../../services.ts';
 
 /** When the table was last compared with the provider's API reference and with the types of its SDK. */
 export const chatFieldsAsOf = '2026-11-21';
@@ -38,7 +39,7 @@ export const chatFields: Readonly<Record<string, Field>> = {
   response_format: inert,
   safety_identifier: inert,
   seed: inert,
-  service_tier: cost,
+  service_tier: { ...cost, pricedValues: serviceTiers },
   stop: inert,
   store: { class: 'provider-state', inertValues: [false] },
   stream: inert,

@@ -1,7 +1,8 @@
 /**
  * The payload of a chat completion. Bytes: what nothing changed goes out as it came, but for the value of `model` (the
  * route's name becomes the target's) and, on streams, `stream_options` (usage is always asked for). Once an obligation
- * has changed the request it is serialised anew.
+ * has changed the request it is serialised anew. A target of the messages API gets a messages request, and what it
+ * answers is a chat completion before anybody looks at it.
  */
 import type {
   Answer,
@@ -10,6 +11,7 @@ import type {
   Json,
   JsonObject,
   ModelAsk,
+  NamedId,
   OutboundRequest,
   Payload,
   Segment,
@@ -19,9 +21,16 @@ import { type Denial, deny } from '../../../denial.ts';
 import { objectOf } from '../../json-value.ts';
 import { withMembers } from '../../members.ts';
 import { EditableJson, type Reading } from '../../segments.ts';
+import { completionAnswer } from '../../translate/answers.ts';
+import { messagesRequestOf, type Translated } from '../../translate/chat-request.ts';
+import { chunksOfMessage } from '../../translate/message-events.ts';
+import { denyUnfit } from '../../translate/unfit.ts';
+import { promptOf } from '../anthropic/bound.ts';
+import { noParams, paramHeaders } from '../anthropic/params.ts';
 import { ChatAnswer } from './answer.ts';
 import { readAsk } from './ask.ts';
 import { chatFaults } from './faults.ts';
+import { namedIds } from './ids.ts';
 import { readChatStream } from './stream.ts';
 
 /** Not arguments but content: the policy sees findings of it, not the text. */
@@ -35,6 +44,7 @@ export class ChatPayload implements Payload {
   readonly #text: string;
   readonly #document: EditableJson;
   #ask: { readonly version: number; readonly ask: ModelAsk } | null = null;
+  #translation: Translated | null = null;
 
   /** `text` is the JSON text that `body` was read from. */
   constructor(route: string, text: string, body: JsonObject) {
@@ -57,8 +67,22 @@ export class ChatPayload implements Payload {
 
   get model(): ModelAsk {
     const { version } = this.#document;
-    if (this.#ask?.version !== version) this.#ask = { version, ask: readAsk(this.#route, this.#body) };
+    if (this.#ask?.version !== version) {
+      const translatedFor: ModelAsk['translatedFor'] = (target) =>
+        target.api === 'anthropic' ? this.#translated().prompt : undefined;
+      this.#ask = { version, ask: { ...readAsk(this.#route, this.#body), translatedFor } };
+    }
     return this.#ask.ask;
+  }
+
+  /** As a messages request, with the bound that its prompt has there. */
+  #translated(): Translated {
+    const { version } = this.#document;
+    if (this.#translation?.version !== version) {
+      const translation = messagesRequestOf(this.#body);
+      this.#translation = { ...translation, version, prompt: promptOf(translation.body) };
+    }
+    return this.#translation;
   }
 
   /** The body as the agent sent it, and as obligations changed it; `model` is the route's name. */
@@ -68,6 +92,10 @@ export class ChatPayload implements Payload {
 
   segments(): readonly Segment[] {
     return this.#document.segments();
+  }
+
+  namedIds(): readonly NamedId[] {
+    return namedIds(this.#body);
   }
 
   drop(where: string): void {
@@ -88,7 +116,12 @@ export class ChatPayload implements Payload {
     return reasons.length === 0 ? undefined : deny('args_invalid', 'the request is not a chat completion', { reasons });
   }
 
+  unfit(target: Target): Denial | undefined {
+    return target.api === 'anthropic' ? denyUnfit(target, this.#translated().reasons) : undefined;
+  }
+
   encode(target: Target): OutboundRequest {
+    if (target.api === 'anthropic') return this.#encodeMessages(target);
     const body = this.#body;
     const changes: Record<string, string> = {};
     const model = target.model ?? this.#route;
@@ -108,12 +141,30 @@ export class ChatPayload implements Payload {
     };
   }
 
-  readAnswer(head: AnswerHead, body: Buffer): Answer {
-    return new ChatAnswer(this.#route, head, body);
+  /** The API demands a limit: where the client named none, it is the target's own. */
+  #encodeMessages(target: Target): OutboundRequest {
+    const model = target.model ?? this.#route;
+    const max_tokens = this.model.maxTokens ?? target.maxOutputTokens;
+    return {
+      method: this.method,
+      path: '/v1/messages',
+      headers: {
+        'content-type': 'application/json',
+        accept: this.stream ? 'text/event-stream' : 'application/json',
+        ...paramHeaders(noParams, {}),
+      },
+      body: Buffer.from(JSON.stringify({ model, max_tokens, ...this.#translated().body })),
+    };
   }
 
-  readStream(head: AnswerHead, body: AsyncIterable<Uint8Array>): AnswerStream {
-    return readChatStream(head, body, { route: this.#route, usage: this.#asksUsage() });
+  readAnswer(head: AnswerHead, body: Buffer, target: Target): Answer {
+    const read = target.api === 'anthropic' ? completionAnswer(head, body) : { head, body };
+    return new ChatAnswer(this.#route, read.head, read.body);
+  }
+
+  readStream(head: AnswerHead, body: AsyncIterable<Uint8Array>, target: Target): AnswerStream {
+    const chunks = target.api === 'anthropic' ? chunksOfMessage(body) : body;
+    return readChatStream(head, chunks, { route: this.#route, usage: this.#asksUsage() });
   }
 
   /** Whether the client itself asked for the usage chunk at the end of a stream. */
@@ -128,12 +179,12 @@ const dataUrl = /^data:[\w.+-]+\/[\w.+-]+;base64,[A-Za-z0-9+/]*={0,2}$/;
 const base64 = /^[A-Za-z0-9+/]{64,}={0,2}$/;
 
 /**
- * Everything is text but base64 of media, where messages have it and where it looks like it; the arguments of a tool call
- * are JSON text.
+ * Everything is text; base64 of files, where messages have it and where it looks like it, where it holds one. The
+ * arguments of a tool call are JSON text.
  */
 function classify(text: string, key: string | number, where: string): Reading {
   if (where === '/model') return 'skip';
   if (key === 'arguments') return 'json';
   if (!mediaPlace.test(where)) return 'text';
-  return dataUrl.test(text) || (key !== 'url' && base64.test(text)) ? 'skip' : 'text';
+  return dataUrl.test(text) || (key !== 'url' && base64.test(text)) ? 'base64' : 'text';
 }

@@ -4,10 +4,11 @@
  * chat chunks throws `StreamBroken`, and its last bytes are held back.
  */
 import type { AnswerHead, AnswerStream, Frame, Json, JsonObject, StreamCut, StreamEvent } from '../../../call.ts';
+import { cutNote } from '../../cut-note.ts';
 import { eventFrames, StreamBroken } from '../../event-frames.ts';
 import { silentFrame } from '../../frame.ts';
 import { parseAnswerJson } from '../../json.ts';
-import { listOf, objectOf, textOf } from '../../json-value.ts';
+import { isCount, listOf, objectOf, textOf } from '../../json-value.ts';
 import { parseMediaType } from '../../media.ts';
 import { type SseEvent, sseEvent } from '../../sse.ts';
 import { ChatAnswer, readUsage } from './answer.ts';
@@ -80,6 +81,7 @@ class ChunkReader {
     if (parsed === undefined || typeof chunk !== 'object' || chunk === null || Array.isArray(chunk)) {
       throw new StreamBroken('the target sent a chunk that cannot be read');
     }
+    if (isMisplaced(chunk as JsonObject)) throw new StreamBroken('the target sent a chunk whose place cannot be read');
     const { error } = chunk as JsonObject;
     if (error !== undefined && error !== null) {
       this.ended = true;
@@ -95,12 +97,13 @@ class ChunkReader {
   }
 
   /** Every choice that was not over ends as if the model had come to its limit; then usage, and the end mark. */
-  cut({ code, message, usage }: StreamCut): Uint8Array {
+  cut(why: StreamCut): Uint8Array {
+    const { usage } = why;
     this.ended = true;
     const base = { ...this.#base, object: 'chat.completion.chunk', model: this.#settings.route };
     const open = [...this.#choices].filter(([, finished]) => !finished).map(([index]) => index);
     const choices = (open.length === 0 ? [0] : open).map((index) => ({ index, delta: {}, finish_reason: 'length' }));
-    const parts = [sseEvent(JSON.stringify({ ...base, choices, tollgate: { code, message } }))];
+    const parts = [sseEvent(JSON.stringify({ ...base, choices, tollgate: cutNote(why) }))];
     if (this.#settings.usage) {
       const { inputTokens: prompt_tokens, outputTokens: completion_tokens } = usage;
       const total_tokens = prompt_tokens + completion_tokens;
@@ -123,7 +126,7 @@ class ChunkReader {
       // Of several choices the one that was cut short says more.
       if (reason !== '' && this.finishReason !== 'length') this.finishReason = reason;
     }
-    const usage = readUsage(chunk.usage);
+    const usage = readUsage(chunk.usage, chunk.service_tier);
     if (usage !== null) events.push({ type: 'usage', usage });
     return events;
   }
@@ -165,6 +168,18 @@ class ChunkReader {
       text: textOf(part.arguments ?? part.input),
     };
   }
+}
+
+/** Whether a choice or a call has an index that is none: clients find it all the same, and inspection another place. */
+function isMisplaced({ choices }: JsonObject): boolean {
+  return listOf(choices).some((item) => {
+    const { index, delta } = objectOf(item);
+    return isWrong(index) || listOf(objectOf(delta).tool_calls).some((call) => isWrong(objectOf(call).index));
+  });
+}
+
+function isWrong(index: Json | undefined): boolean {
+  return index !== undefined && index !== null && !isCount(index);
 }
 
 /** All strings in `value` that are not empty; depth and number are bounded by the parser. */

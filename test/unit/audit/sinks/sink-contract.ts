@@ -101,15 +101,20 @@ export function sinkContract(name: string, make: (t: TestContext) => SinkUnderTe
     const under = make(t);
     const first = under.sink();
     await first.open();
-    await first.write([draft('intent', { call: 'c1', task: 't1' }), draft('intent', { call: 'c2', task: 't1' })]);
+    const reserved = { id: 'rsv_c2', tokens: 60, costMicroUsd: 90 };
+    const intents = [
+      draft('intent', { call: 'c1', task: 't1' }),
+      draft('intent', { call: 'c2', task: 't1' }, { reserved }),
+    ];
+    await first.write(intents);
     await first.write([draft('outcome', { call: 'c1', task: 't1' })]);
     await first[Symbol.asyncDispose]();
 
     await using again = under.sink();
     const { openIntents } = await again.open();
     assert.deepEqual(
-      openIntents.map((open) => open.event.call),
-      ['c2'],
+      openIntents.map((open) => [open.event.call, open.reserved]),
+      [['c2', reserved]],
     );
     assert.equal(seqOf((await again.write([draft('interrupted', { call: 'c2', task: 't1' })]))[0]), 4);
     assert.equal((await again.events(everything)).at(-1)?.task_seq, 4);

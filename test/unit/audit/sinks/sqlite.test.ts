@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { SqliteSink } from '../../../../src/audit/sinks/sqlite.ts';
 import { storeFiles } from '../../../../src/audit/sinks/sqlite-schema.ts';
@@ -37,6 +38,24 @@ test('what the trail keeps is for its owner only', async (t) => {
   for (const file of readdirSync(dataDir)) {
     assert.equal(statSync(join(dataDir, file)).mode & 0o777, 0o600, file);
   }
+});
+
+test('a trail that was begun before reservations were kept beside intents goes on', async (t) => {
+  const dataDir = temporaryFolder(t);
+  const settings = { dataDir, origin: 'gate-1', signer: newSigner(), signEvery: 5 };
+  const first = new SqliteSink(settings);
+  await first.open();
+  await first.write([draft('intent', { call: 'c1', task: 't1' })]);
+  await first[Symbol.asyncDispose]();
+  const database = new DatabaseSync(storeFiles(dataDir).database);
+  database.exec('ALTER TABLE open_intents DROP COLUMN reserved');
+  database.close();
+
+  await using again = new SqliteSink(settings);
+  const { openIntents } = await again.open();
+  assert.deepEqual([openIntents.length, openIntents[0]?.reserved], [1, undefined]);
+  const reserved = { id: 'rsv_c2', tokens: 1, costMicroUsd: 2 };
+  await again.write([draft('intent', { call: 'c2', task: 't1' }, { reserved })]);
 });
 
 test('an erased key is in no file of the store any more', async (t) => {

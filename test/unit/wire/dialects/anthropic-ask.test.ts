@@ -47,7 +47,7 @@ describe('what a messages request asks for', () => {
     ] as const) {
       const payload = payloadOf({ ...good, ...body });
       payload.limitTokens(limit);
-      const { model: _, messages: __, ...rest } = JSON.parse(String(payload.encode(targetOf('m')).body));
+      const { model: _, messages: __, ...rest } = JSON.parse(String(payload.encode(targetOf('m', 'anthropic')).body));
       assert.deepEqual(rest, want);
       assert.equal(payload.model?.maxTokens, want.max_tokens);
     }

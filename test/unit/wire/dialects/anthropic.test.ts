@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Route } from '../../../../src/call.ts';
+import type { ModelApi, Route } from '../../../../src/call.ts';
 import { denialMembers, deny, isDenial } from '../../../../src/denial.ts';
 import { anthropicModels } from '../../../../src/wire/dialects/anthropic/models.ts';
 import { anthropic, messageOperations, supposedMessages } from '../../../../src/wire/dialects/anthropic.ts';
@@ -22,7 +22,8 @@ function resolve(body: unknown, headers: Headers = {}, path = '/v1/messages') {
   return request.resolve(registry);
 }
 const payloadOf = (body: unknown, headers?: Headers, path?: string) => allowed(resolve(body, headers, path)).payload;
-const outbound = (body: unknown, headers?: Headers) => payloadOf(body, headers).encode(targetOf('claude-real'));
+const outbound = (body: unknown, headers?: Headers) =>
+  payloadOf(body, headers).encode(targetOf('claude-real', 'anthropic'));
 
 describe('a messages request', () => {
   test('is the messages operation of the route that model names, a write; a count is a read', () => {
@@ -42,7 +43,7 @@ describe('a messages request', () => {
     const read = allowed(anthropic.parse(rawRequest('POST', '/v1/messages', text)));
     assert.ok(isDenial(read.resolve(registry)) === false);
     assert.equal(String(outbound(text).body), text.replace('"claude"', '"claude-real"'));
-    assert.equal(String(payloadOf(text).encode(targetOf('claude')).body), text);
+    assert.equal(String(payloadOf(text).encode(targetOf('claude', 'anthropic')).body), text);
   });
 
   test('passes the version on, or names one, and the beta features as headers', () => {
@@ -63,7 +64,7 @@ describe('a messages request', () => {
     assert.deepEqual(JSON.parse(String(body)), { ...good, model: 'claude-real', stream: true });
     assert.equal(outbound(good).path, '/v1/messages');
     const asked = allowed(resolve(good, {}, '/v1/messages?beta=true')).payload;
-    assert.equal(asked.encode(targetOf('m')).path, '/v1/messages?beta=true');
+    assert.equal(asked.encode(targetOf('m', 'anthropic')).path, '/v1/messages?beta=true');
   });
 
   test('shows the policy its settings and beta features, not its content', () => {
@@ -77,7 +78,7 @@ describe('a messages request', () => {
     });
     assert.deepEqual(payload.document(), { ...body, betas: ['pdfs-2024-09-25'] });
     payload.drop('/betas');
-    assert.equal(payload.encode(targetOf('m')).headers['anthropic-beta'], undefined);
+    assert.equal(payload.encode(targetOf('m', 'anthropic')).headers['anthropic-beta'], undefined);
   });
 
   test('that is only supposed has the arguments of a real one', () => {
@@ -133,7 +134,7 @@ describe('the text of a messages request', () => {
     const payload = payloadOf(body, { 'anthropic-beta': 'own-1' });
     for (const segment of payload.segments()) if (segment.text.includes('@')) segment.write('[email]');
     assert.equal(payload.validate(), undefined);
-    const { body: bytes, headers } = payload.encode(targetOf('m'));
+    const { body: bytes, headers } = payload.encode(targetOf('m', 'anthropic'));
     const out = JSON.parse(String(bytes));
     assert.equal(out.messages[1].content[1].input.to, '[email]');
     assert.deepEqual([out.model, out.betas, headers['anthropic-beta']], ['m', undefined, 'own-1']);
@@ -264,22 +265,21 @@ test('a denial is an error of the type that goes with its status, with all membe
 });
 
 describe('what a model route can be called for', () => {
-  const speaking = (...providers: string[]): Route => ({
+  const speaking = (...apis: ModelApi[]): Route => ({
     ...route,
-    targets: providers.map((provider) => ({ ...targetOf('m'), provider })),
+    targets: apis.map((api) => targetOf('m', api)),
   });
   const namesOf = (one: Route) => modelRoutes.operations(one, settings).operations.map(({ name }) => name);
 
-  test('is what its targets speak', () => {
-    assert.deepEqual(namesOf(speaking('anthropic', 'anthropic')), ['claude.messages', 'claude.count_tokens']);
-    assert.ok(namesOf(speaking('openai')).includes('claude.chat'));
-    assert.ok(!namesOf(speaking('openai')).includes('claude.messages'));
-  });
-
-  test('is nothing where they speak different APIs: that is a fault of the table', () => {
-    const { operations, faults } = modelRoutes.operations(speaking('openai', 'anthropic'), settings);
-    assert.deepEqual([operations.length, faults[0]?.pointer], [0, '/targets']);
-    assert.match(faults[0]?.message ?? '', /openai and anthropic/);
+  test('is chat and messages for every route, and what else the APIs of its targets have', () => {
+    assert.deepEqual(namesOf(speaking('anthropic', 'anthropic')).toSorted(), [
+      ...['claude.chat', 'claude.count_tokens', 'claude.messages'],
+    ]);
+    const ofChat = namesOf(speaking('openai'));
+    assert.ok(ofChat.includes('claude.chat') && ofChat.includes('claude.messages'));
+    assert.ok(!ofChat.includes('claude.count_tokens'));
+    const ofBoth = namesOf(speaking('openai', 'anthropic'));
+    assert.deepEqual(ofBoth.toSorted(), [...new Set([...ofChat, 'claude.count_tokens'])].toSorted());
   });
 
   test('is listed with what is known of it', () => {

@@ -245,7 +245,11 @@ describe('obligations', () => {
 describe('answers of tools', () => {
   const payload = payloadOf('GET', '/orders/7');
   const read = (type: string, body: string | Buffer, more = {}) =>
-    payload.readAnswer({ status: 200, headers: { 'content-type': type, ...more } }, Buffer.from(body as string));
+    payload.readAnswer(
+      { status: 200, headers: { 'content-type': type, ...more } },
+      Buffer.from(body as string),
+      targetOf(null),
+    );
 
   test('are pieces of JSON, one piece of text, or bytes', () => {
     const json = read('application/json; charset=utf-8', '{"a":"x","n":12345678901234567890}');
@@ -273,7 +277,7 @@ describe('answers of tools', () => {
   test('flow with the text they hold', async () => {
     const bytes = Buffer.from('grün');
     const head = { status: 200, headers: { 'content-type': 'text/plain' } };
-    const frames = await Array.fromAsync(payload.readStream(head, inChunks(bytes, 1)));
+    const frames = await Array.fromAsync(payload.readStream(head, inChunks(bytes, 1), targetOf(null)));
     assert.deepEqual(Buffer.concat(frames.map((frame) => frame.bytes)), bytes);
     const text = frames.flatMap(({ events }) => events.map((event) => (event.type === 'text' ? event.text : '')));
     assert.equal(text.join(''), 'grün');

@@ -46,7 +46,7 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   outbound = payload.encode(targetOf('gpt-4.1-2025-04-14'));
   if (!payload.stream) {
     const head = { status: 200, headers: { 'content-type': 'application/json' } };
-    const encoded = payload.readAnswer(head, fixture('chat-answer.json')).encode();
+    const encoded = payload.readAnswer(head, fixture('chat-answer.json'), targetOf('m')).encode();
     response.writeHead(200, encoded.head.headers).end(encoded.body);
     return;
   }
@@ -56,7 +56,7 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
     yield fixture('chat-stream.sse');
   })();
   let frames = 0;
-  for await (const frame of payload.readStream(head, recorded)) {
+  for await (const frame of payload.readStream(head, recorded, targetOf('m'))) {
     if (cut !== null && ++frames === 4) {
       response.end(openai.denialFrame(cut, denialMembers(cut, { task_id: 'task_1' })));
       return;
