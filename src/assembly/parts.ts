@@ -274,7 +274,7 @@ export async function openParts(foundation: Foundation, source: EditionSource, t
   const promptTokens = await take(
     'prompt_tokens',
     targets.map(({ tokenizer }) => tokenizer?.encoding ?? null),
-    () => PromptTokens.open(targets, clock),
+    () => PromptTokens.open(targets),
   );
   await take('alert_webhook', config.budget.alerts.webhook ?? null, (from) => openAlertWebhook(from, foundation));
   const { agentLoops } = foundation;

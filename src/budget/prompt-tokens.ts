@@ -2,12 +2,11 @@
  * Counts the tokens of a prompt with the tokenizer of a target, before it is sent. Never more than the bytes, which are
  * a bound for every tokenizer. What a reader would get wrong: an encoder takes time that grows with the square of a word's
  * length, and seconds for a megabyte of made-up words, in which the gate does nothing else. So what is longer than any
- * word is counted by its bytes, and so is what is left once the time of a prompt is over; and as an agent sends the same
+ * word is counted by its bytes, and so is what a prompt has that is new beyond a bound; and as an agent sends the same
  * messages again and again, what was counted is remembered, piece by piece.
  */
 import { createHash } from 'node:crypto';
 import type { ModelAsk, PromptParts, Target, Tokenizer } from '../call.ts';
-import type { Clock } from '../clock.ts';
 import { promptAt } from './estimate.ts';
 
 type Encoding = Tokenizer['encoding'];
@@ -24,8 +23,11 @@ const space = /\s/;
 const wordSign = /[\p{L}\p{N}]/u;
 /** Where no token begins for sure, a piece may have so many fewer than its share of the whole. */
 const cutTokens = 2;
-/** How long the encoder may be busy with one prompt, in milliseconds; what was not counted by then counts by its bytes. */
-const busyMsMax = 25;
+/**
+ * How much of one prompt may be new to the encoder, in UTF-8 bytes: 1 ms of prose, 70 ms of made-up words. What is beyond
+ * it counts by its bytes, and by its tokens when it comes again. Not a time: what a call may cost must not hang on the load.
+ */
+const freshBytesMax = 32 * 1024;
 
 /** By the names of encodings that targets use; loading one takes about 150 ms and 70 MB. */
 const loaders: Readonly<
@@ -36,30 +38,25 @@ const loaders: Readonly<
 };
 
 export class PromptTokens {
-  readonly #clock: Pick<Clock, 'monotonicMs'>;
   readonly #counts: ReadonlyMap<Encoding, Count>;
   /** Tokens by digest of a piece, the one that was asked for last at the end. */
   readonly #known = new Map<string, number>();
   /** Of prompts that are being judged: a call asks for each target, and again when it is made smaller. */
   readonly #asked = new WeakMap<PromptParts, Map<Encoding, number>>();
 
-  private constructor(clock: Pick<Clock, 'monotonicMs'>, counts: ReadonlyMap<Encoding, Count>) {
-    this.#clock = clock;
+  private constructor(counts: ReadonlyMap<Encoding, Count>) {
     this.#counts = counts;
   }
 
   /** With the encodings that `targets` use, and no other. Rejects if one cannot be loaded. */
-  static async open(
-    targets: readonly Pick<Target, 'tokenizer'>[],
-    clock: Pick<Clock, 'monotonicMs'>,
-  ): Promise<PromptTokens> {
+  static async open(targets: readonly Pick<Target, 'tokenizer'>[]): Promise<PromptTokens> {
     const used = new Set(targets.flatMap(({ tokenizer }) => (tokenizer === undefined ? [] : [tokenizer.encoding])));
     const loaded = [...used].map(async (encoding): Promise<[Encoding, Count]> => {
       const { countTokens } = await loaders[encoding]();
       // What looks like a special token is text of somebody, and counted as that.
       return [encoding, (text) => countTokens(text, { disallowedSpecial: new Set() })];
     });
-    return new PromptTokens(clock, new Map(await Promise.all(loaded)));
+    return new PromptTokens(new Map(await Promise.all(loaded)));
   }
 
   /** Tokens that the prompt of `ask` has at `target`, at most. */
@@ -83,31 +80,30 @@ export class PromptTokens {
     let tokens = asked.get(encoding);
     if (tokens === undefined) {
       tokens = 0;
-      const untilMs = this.#clock.monotonicMs() + busyMsMax;
-      for (const text of prompt.texts) tokens += this.#textTokens(encoding, count, text, untilMs);
+      const fresh = { bytes: freshBytesMax };
+      for (const text of prompt.texts) tokens += this.#textTokens(encoding, count, text, fresh);
       this.#asked.set(prompt, asked.set(encoding, tokens));
     }
     return tokens;
   }
 
-  #textTokens(encoding: Encoding, count: Count, text: string, untilMs: number): number {
+  #textTokens(encoding: Encoding, count: Count, text: string, fresh: Fresh): number {
     let tokens = 0;
     for (let from = 0; from < text.length; ) {
       const { end, clean } = pieceEnd(text, from);
       const piece = from === 0 && end === text.length ? text : text.slice(from, end);
-      tokens += this.#pieceTokens(encoding, count, piece, untilMs) + (clean ? 0 : cutTokens);
+      tokens += this.#pieceTokens(encoding, count, piece, fresh) + (clean ? 0 : cutTokens);
       from = end;
     }
     return tokens;
   }
 
-  #pieceTokens(encoding: Encoding, count: Count, piece: string, untilMs: number): number {
-    const isBusy = () => this.#clock.monotonicMs() >= untilMs;
-    if (piece.length < rememberedCharsMin) return isBusy() ? Buffer.byteLength(piece) : tokensOf(piece, count);
+  #pieceTokens(encoding: Encoding, count: Count, piece: string, fresh: Fresh): number {
+    if (piece.length < rememberedCharsMin) return freshTokens(piece, count, fresh);
     const key = createHash('sha256').update(encoding).update(piece).digest('base64');
     const known = this.#known.get(key);
-    if (known === undefined && isBusy()) return Buffer.byteLength(piece);
-    const tokens = known ?? tokensOf(piece, count);
+    if (known === undefined && fresh.bytes <= 0) return Buffer.byteLength(piece);
+    const tokens = known ?? freshTokens(piece, count, fresh);
     if (known !== undefined) this.#known.delete(key);
     else if (this.#known.size >= rememberedMax) {
       const oldest = this.#known.keys().next();
@@ -116,6 +112,18 @@ export class PromptTokens {
     this.#known.set(key, tokens);
     return tokens;
   }
+}
+
+/** What of a prompt may still be counted that is not remembered. */
+interface Fresh {
+  bytes: number;
+}
+
+function freshTokens(piece: string, count: Count, fresh: Fresh): number {
+  const bytes = Buffer.byteLength(piece);
+  if (fresh.bytes <= 0) return bytes;
+  fresh.bytes -= bytes;
+  return tokensOf(piece, count);
 }
 
 /** Where the piece of `text` that begins at `from` ends; `clean` where a token begins there whatever stands before. */

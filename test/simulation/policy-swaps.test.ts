@@ -17,7 +17,7 @@ import { markOf, serverOf, until } from '../unit/policy/served.ts';
 
 const swaps = 100;
 /** Of an engine by itself, whose every decision is looked at. */
-const fewer = 40;
+const fewer = 12;
 const marks = ['a', 'b'] as const;
 /** So much data that it is set in another thread. */
 const rows = 6_000;
@@ -140,7 +140,7 @@ test(
             assert.ok(answer.code === 'policy_denied' && (answer.reasons?.length ?? 0) > 0, JSON.stringify(answer));
             note(answer.reasons ?? []);
           } else sent += 1;
-          await sleep(5);
+          await sleep(25);
         }
       }
     };

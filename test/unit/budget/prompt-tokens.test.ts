@@ -5,10 +5,9 @@ import { PromptTokens } from '../../../src/budget/prompt-tokens.ts';
 import type { ModelAsk, Tokenizer } from '../../../src/call.ts';
 import { promptBounds } from '../../../src/wire/prompt-bounds.ts';
 import { tokenizerOf } from '../../../src/wire/tokenizer.ts';
-import { ManualClock } from '../../fakes/clock.ts';
 
 const o200k: Tokenizer = { encoding: 'o200k_base', marginPercent: 0 };
-const counter = await PromptTokens.open([{ tokenizer: o200k }], new ManualClock());
+const counter = await PromptTokens.open([{ tokenizer: o200k }]);
 const asking = (texts: readonly string[], otherTokens = 0): ModelAsk => {
   return { name: 'm', maxTokens: 1, tools: [], choices: 1, ...promptBounds({ texts, otherTokens }) };
 };
