@@ -7,17 +7,15 @@ import { RedisServer } from '../fakes/redis-server.ts';
 import { part } from '../parts.ts';
 
 const skip = part('opa').skip ?? part('redis-server').skip;
-/** Those whose subject lies in the store, or in what it costs: tasks, budgets, histories, kills, streams. */
+/** Those whose subject lies in the store, or in what it costs: tasks, budgets, histories, kills. */
 const files = [
   'binding-dpop',
   'budget',
   'call',
-  'exchange',
   'loops',
   'parallel',
   'revocation',
   'spent',
-  'stream',
   'tasks',
 ];
 
