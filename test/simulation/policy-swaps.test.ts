@@ -22,7 +22,7 @@ const marks = ['a', 'b'] as const;
 /** So much data that it is set in another thread. */
 const rows = 6_000;
 const whole = /^(?:a_a_a|b_b_b)$/;
-const clients = 4;
+const clients = 2;
 const callsPerTask = 12;
 
 /** The policies of one mark, as a server would have them. Orders whose number ends with 7 are refused. */
