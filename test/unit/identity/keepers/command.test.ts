@@ -102,7 +102,7 @@ test('[identity.signer-away] a signer that ends is started again; meanwhile noth
 });
 
 test('a signer that hangs is given up after its time, and replaced after some silences in a row', async (t) => {
-  const { keys, faults, change, starts } = await signerOf(t, { mode: 'good', keys: bothKeys }, 300);
+  const { keys, faults, change, starts } = await signerOf(t, { mode: 'good', keys: bothKeys }, 1_500);
   await until('it opens on a busy machine', () =>
     keys.open().then(
       () => true,
