@@ -75,7 +75,7 @@ describe('the test runner', () => {
     const ran = run({
       'empty.test.ts': `assert.ok(describe && it);`,
       'broken.test.ts': `import './nowhere.ts'; it('x', () => assert.ok(describe));`,
-      'late.test.ts': `it('fine', () => assert.ok(describe)); setTimeout(() => process.exit(3), 20);`,
+      'late.test.ts': `it('fine', () => assert.ok(describe)); setTimeout(() => process.exit(3), 1000);`,
     });
     assert.equal(ran.closing, '1 passed, 3 failed, 0 skipped', ran.text);
     assert.equal(ran.code, 1);
