@@ -179,6 +179,7 @@ describe('the console in a browser', { ...part('opa'), ...part('chromium'), time
     await page.getByRole('button', { name: 'Show' }).click();
     await page.getByRole('heading', { name: 'Spending by route' }).waitFor();
     assert.match(page.url(), /#\/budgets\?.*by=route&measure=calls$/, 'a link shows the same to others');
+    await page.locator('.legend', { hasText: 'orders' }).waitFor();
     assert.deepEqual((await page.locator('.legend').innerText()).match(/gpt|orders|\b1\b/g)?.toSorted(), [
       '1',
       '1',

@@ -67,10 +67,8 @@ test('[config.reload-drops-nothing] 20 changes under load drop no request, and e
     const fresh = await world.task();
     assert.equal((await world.fetch('/tools/orders-20/orders/O-1', fresh.token)).status, 200);
     const recorded = await reloads(world);
-    assert.deepEqual(
-      recorded.map(({ status }) => status),
-      Array.from({ length: 20 }, () => 200),
-    );
+    // The watch may also have found a file that was written by half, and refused it.
+    assert.equal(recorded.filter(({ status }) => status === 200).length, 20);
     assert.ok(recorded.filter(({ subject }) => subject?.id === 'signal').length > 10);
   } finally {
     await world[Symbol.asyncDispose]();
