@@ -4,6 +4,7 @@
  * make it. Units end the name: `Ms`, `Bytes`, `MicroUsd`. Money and tokens are integers.
  */
 import type { CallId, DecisionId, EventId, ReservationId, ThoughtId } from './clock.ts';
+import type { Conversation } from './conversation.ts';
 import type { Denial, DenialCode, Reason } from './denial.ts';
 import type {
   Attempt,
@@ -113,6 +114,8 @@ export interface Arrival {
   /** The one AbortController of the call: client gone, deadline, kill. */
   readonly abort: AbortController;
   readonly watch?: Watch;
+  /** Of an MCP call: its client, for what the server tells and asks while it runs. */
+  readonly conversation?: Conversation;
 }
 
 /** Told how a call goes, for its spans and metrics. Never throws and never waits. Times are on the monotonic clock. */

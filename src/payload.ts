@@ -3,12 +3,14 @@
  * These are the types that `wire/` makes and the other rooms read; `call.ts` hands them on with the facts.
  */
 import type { AnswerStream } from './answer-stream.ts';
+import type { McpSpoken } from './conversation.ts';
 import type { Denial } from './denial.ts';
 import type { MinuteLimits, TargetKey } from './rate.ts';
 import type { Recall, Told } from './recall.ts';
 
 export type * from './answer-stream.ts';
 export type * from './attempt.ts';
+export type * from './conversation.ts';
 export type * from './recall.ts';
 
 // ── JSON ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -267,7 +269,17 @@ export interface Target {
   readonly apiVersion?: string;
   /** What its requests carry besides, names in lower case; no secrets. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** Empty for a target that is a program of this machine. */
   readonly url: string;
+  /** Of an MCP target that the gate starts itself: the program, its arguments, and all of its environment. */
+  readonly program?: {
+    readonly command: string;
+    readonly args: readonly string[];
+    readonly env: Readonly<Record<string, string>>;
+    readonly cwd?: string;
+  };
+  /** Of an MCP target, once it is known: how it is spoken to. */
+  readonly mcp?: McpSpoken;
   readonly model: string | null;
   readonly weight: number;
   /** Name of the credential the gate adds, of several the one of this try; null for none. */

@@ -13,7 +13,21 @@ import { promises } from './promises.ts';
 const root = resolve(import.meta.dirname, '..');
 const linesMax = 350;
 
-const rooms = ['identity', 'task', 'policy', 'budget', 'inspection', 'route', 'breaker', 'upstream', 'audit', 'cache'];
+const rooms = [
+  'identity',
+  'task',
+  'policy',
+  'budget',
+  'inspection',
+  'route',
+  'breaker',
+  'upstream',
+  'audit',
+  'cache',
+  'catalogue',
+  'session',
+  'idempotency',
+];
 const pluralFolders = [
   'recognizers',
   'credentials',
@@ -34,6 +48,7 @@ const floors: readonly (readonly string[])[] = [
     'task-record',
     'attempt',
     'answer-stream',
+    'conversation',
     'recall',
     'rate',
     'pattern',

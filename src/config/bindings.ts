@@ -17,7 +17,7 @@ export function checkBindings(config: Config): { readonly pointer: string; reado
   const ofRoutes = routes.flatMap((route, index) => {
     const pointer = `/routes/${index}`;
     const own: Asked = { pointer: `${pointer}/binding`, binding: route.binding ?? 'none' };
-    const operations = route.kind === 'http' ? Object.entries(route.operations) : [];
+    const operations = route.kind !== 'model' ? Object.entries(route.operations) : [];
     const ofOperations = operations.map(([name, { binding }]): Asked & { readonly above: BindingRequired } => ({
       pointer: `${child(`${pointer}/operations`, name)}/binding`,
       binding: binding ?? 'none',

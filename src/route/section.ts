@@ -7,7 +7,7 @@ import { child } from '../wire/pointer.ts';
 import { callUsd, modelPrice, priceFaults } from '../wire/price.ts';
 import { keyFaults } from './keys.ts';
 import { providerFaults } from './provider-faults.ts';
-import { httpTarget, modelTarget, type TargetConfig, wordPattern } from './target.ts';
+import { httpTarget, mcpTarget, modelTarget, type TargetConfig, wordPattern } from './target.ts';
 
 const binding = Type.Optional(
   Type.Enum(['none', 'any', 'mtls', 'dpop'], {
@@ -126,16 +126,61 @@ const httpRoute = Type.Object(
   { additionalProperties: false, description: 'An HTTP service.' },
 );
 
+const mcpRoute = Type.Object(
+  {
+    name: Type.String({
+      pattern: wordPattern,
+      maxLength: 64,
+      description:
+        'What agents call under /mcp/, and policies name. It may not hold `__`, which separates it from a tool.',
+    }),
+    kind: Type.Literal('mcp'),
+    select,
+    binding,
+    targets: Type.Array(mcpTarget, several),
+    operations: Type.Record(Type.String(), operationSettings, {
+      default: {},
+      description:
+        'Settings of single tools, by their name, and of methods such as `resources/read`. The effect of a tool that is not named here is `delete`, whatever its server says of it.',
+    }),
+    tools: Type.Optional(
+      Type.String({
+        minLength: 1,
+        description:
+          'The definitions of tools that hold, as a server lists them ({tools: [...]}); a path relative to this file. Left out: the first ones seen.',
+      }),
+    ),
+    drift: Type.Enum(['block', 'flag'], {
+      default: 'block',
+      description:
+        'What becomes of a tool whose definition is not the one that was first seen, or configured: it is denied (`tool_drifted`), or the policy is told (`call.drifted`), until an operator accepts the new one.',
+    }),
+    hidden_instructions: Type.Enum(['strip', 'block', 'flag'], {
+      default: 'strip',
+      description:
+        'What becomes of what looks like instructions to the model in the description of a tool: it is taken out, the tool is not offered, or it is only told.',
+    }),
+    refresh_seconds: Type.Integer({
+      default: 300,
+      minimum: 1,
+      maximum: 86_400,
+      description: 'How often the server is asked anew what it offers; also whenever it says that this has changed.',
+    }),
+  },
+  { additionalProperties: false, description: 'An MCP server.' },
+);
+
 /** `openapi` and `price` are named so that a reader may ask for them without asking for the kind first. */
 export type ModelRouteConfig = Type.Static<typeof modelRoute> & { readonly openapi?: never };
 export type HttpRouteConfig = Type.Static<typeof httpRoute> & { readonly price?: never };
-export type RouteConfig = ModelRouteConfig | HttpRouteConfig;
+export type McpRouteConfig = Type.Static<typeof mcpRoute> & { readonly openapi?: never; readonly price?: never };
+export type RouteConfig = ModelRouteConfig | HttpRouteConfig | McpRouteConfig;
 
 const route = Type.Unsafe<RouteConfig>({
   type: 'object',
   required: ['kind'],
   discriminator: { propertyName: 'kind' },
-  oneOf: [modelRoute, httpRoute],
+  oneOf: [modelRoute, httpRoute, mcpRoute],
   description: 'A named destination; its kind says what it holds.',
 });
 
@@ -183,7 +228,14 @@ export function checkRoutes(config: RoutesConfig, credentials: Readonly<Record<s
 function targetFaults(target: TargetConfig, at: string, credentials: Readonly<Record<string, unknown>>): RouteFault[] {
   const faults: RouteFault[] = [];
   const { price, url } = target;
-  if (!URL.canParse(url)) faults.push({ pointer: `${at}/url`, message: 'expected an absolute http or https URL' });
+  const isProgram = 'command' in target && target.command !== undefined;
+  if (url === undefined && !isProgram) {
+    faults.push({ pointer: `${at}/url`, message: 'expected the URL of the server, or a command that starts it' });
+  } else if (url !== undefined && isProgram) {
+    faults.push({ pointer: `${at}/command`, message: 'expected either url or command, found both' });
+  } else if (url !== undefined && !URL.canParse(url)) {
+    faults.push({ pointer: `${at}/url`, message: 'expected an absolute http or https URL' });
+  }
   if ('provider' in target) faults.push(...providerFaults(target, at));
   return [...faults, ...keyFaults(target, at, credentials), ...priceFaults(price ?? {}, `${at}/price`)];
 }

@@ -147,7 +147,7 @@ function operationsOf(
 
 /** The settings of the operations of a row, money in micro-dollars. */
 function settingsOf(row: RouteConfig): RouteSettings['operations'] {
-  if (row.kind !== 'http') return row.operations ?? {};
+  if (row.kind === 'model') return row.operations ?? {};
   const priced = Object.entries(row.operations).map(([name, { call_usd: callUsd, ...settings }]) => [
     name,
     callUsd === undefined ? settings : { ...settings, callMicroUsd: callPriceOf(callUsd, 'config').callMicroUsd },
@@ -156,7 +156,7 @@ function settingsOf(row: RouteConfig): RouteSettings['operations'] {
 }
 
 function bindingsOf(row: RouteConfig, { name }: Operation): readonly BindingRequired[] {
-  const own = row.kind === 'http' ? row.operations[name.slice(row.name.length + 1)] : undefined;
+  const own = row.kind !== 'model' ? row.operations[name.slice(row.name.length + 1)] : undefined;
   return [row.binding ?? 'none', own?.binding ?? 'none'];
 }
 
@@ -202,7 +202,8 @@ function targetOf(row: RouteConfig, target: TargetConfig, price: Price): Target 
     api: model === null ? null : apiOf(model),
     ...(model?.api_version === undefined ? {} : { apiVersion: model.api_version }),
     ...(model?.headers === undefined ? {} : { headers: model.headers }),
-    url: target.url,
+    url: target.url ?? '',
+    ...programOf(target),
     model: model?.model ?? null,
     weight: target.weight,
     ...keysOf(target),
@@ -217,4 +218,10 @@ function targetOf(row: RouteConfig, target: TargetConfig, price: Price): Target 
     // Never for a model: a Txn-Token would leave the trust domain.
     txnToken: 'txn_token' in target && target.txn_token,
   };
+}
+
+function programOf(target: TargetConfig): Pick<Target, 'program'> {
+  if (!('command' in target) || target.command === undefined) return {};
+  const { command, args, env } = target;
+  return { program: { command, args, env } };
 }

@@ -123,6 +123,39 @@ export const httpTarget = Type.Object(
   { additionalProperties: false, description: 'One place that serves an HTTP service.' },
 );
 
+const { url: _url, ...mcpPlace } = place;
+
+export const mcpTarget = Type.Object(
+  {
+    ...mcpPlace,
+    url: Type.Optional(
+      Type.String({
+        pattern: '^https?://[^/?#@\\s]+(/[^?#\\s]*)?$',
+        description: 'The MCP endpoint of the server (Streamable HTTP). Either this or `command`.',
+      }),
+    ),
+    command: Type.Optional(
+      Type.String({
+        minLength: 1,
+        description:
+          'A program that speaks MCP over its standard input and output, started and watched over by the gate; for development. A path that begins with ./ or ../ is relative to this file, a bare name is looked for in PATH.',
+      }),
+    ),
+    args: Type.Array(Type.String(), { default: [], maxItems: 64, description: 'Its arguments.' }),
+    env: Type.Record(Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_]*$' }), Type.String(), {
+      default: {},
+      description: 'All of its environment but PATH: nothing of the environment of the gate is inherited.',
+    }),
+    price: Type.Optional(toolPrice),
+    txn_token: Type.Boolean({
+      default: true,
+      description: 'Whether it is of the trust domain, and gets a Txn-Token and the trace.',
+    }),
+  },
+  { additionalProperties: false, description: 'One server that serves MCP.' },
+);
+
+export type McpTargetConfig = Type.Static<typeof mcpTarget>;
 export type ModelTargetConfig = Type.Static<typeof modelTarget>;
 export type HttpTargetConfig = Type.Static<typeof httpTarget>;
-export type TargetConfig = ModelTargetConfig | HttpTargetConfig;
+export type TargetConfig = ModelTargetConfig | HttpTargetConfig | McpTargetConfig;

@@ -6,7 +6,7 @@ import { isGatesOwn } from './headers.ts';
 
 /** A target of the routing table as far as it is asked here. */
 export interface TargetAsked {
-  readonly url: string;
+  readonly url?: string;
   readonly provider?: string;
   readonly credential?: string;
   readonly credentials?: readonly (string | { readonly name: string })[];
@@ -34,7 +34,7 @@ export function targetFaults(
   at: string,
   credentials: Readonly<Record<string, Asked>>,
 ): readonly Fault[] {
-  const { url, credential, credentials: several = [], headers = {} } = target;
+  const { url = '', credential, credentials: several = [], headers = {} } = target;
   const names = [credential ?? [], several.map((one) => (typeof one === 'string' ? one : one.name))].flat();
   const known = names.flatMap((name) => {
     const own = Object.hasOwn(credentials, name) ? credentials[name] : undefined;
