@@ -6,6 +6,8 @@ import type { TestEvent } from 'node:test/reporters';
 
 export interface LeafResult {
   readonly outcome: 'passed' | 'failed' | 'skipped';
+  /** Absolute path of the file it stands in, where the runner knows it. */
+  readonly file?: string;
   /** Names from the outermost suite inwards. */
   readonly path: readonly string[];
   /** Why it was skipped, or what failed. */
@@ -29,7 +31,7 @@ export default async function* leaves(source: AsyncIterable<TestEvent>): AsyncGe
       continue;
     }
     if (event.type !== 'test:pass' && event.type !== 'test:fail') continue;
-    const { nesting, name, details, skip, todo } = event.data;
+    const { nesting, name, details, skip, todo, file } = event.data;
     const isParent = deepestOpen > nesting;
     deepestOpen = nesting;
     const error = event.type === 'test:fail' ? event.data.details.error : undefined;
@@ -46,6 +48,8 @@ export default async function* leaves(source: AsyncIterable<TestEvent>): AsyncGe
     const outcome = skipped !== undefined ? 'skipped' : error === undefined ? 'passed' : 'failed';
     const text =
       skipped !== undefined ? (skipped === true ? '' : String(skipped)) : error === undefined ? '' : textOf(error);
-    yield `${JSON.stringify({ outcome, path: [...names.slice(0, nesting), name], text } satisfies LeafResult)}\n`;
+    const place = file === undefined ? {} : { file };
+    const leaf: LeafResult = { outcome, ...place, path: [...names.slice(0, nesting), name], text };
+    yield `${JSON.stringify(leaf)}\n`;
   }
 }

@@ -1,19 +1,23 @@
 /**
- * What `npm test` runs: every test file in a process of its own, then the Rego tests with their coverage. It prints
- * failures as their file ends, skips by name, and closes with one line `N passed, N failed, N skipped` of leaf
+ * What `npm test` runs: the test files, then the Rego tests with their coverage. A file has a process of its own, but for
+ * those of one folder of unit tests, which share one: to start a process costs more than most of them. It prints failures
+ * as a process ends, skips by name, and closes with one line `N passed, N failed, N skipped` of leaf
  * tests. `npm test -- test/unit/budget policies` runs a part. Exit 1 on a failure, when nothing ran, and, under
  * TOLLGATE_REQUIRE=all, on any skip.
  */
 import { spawn } from 'node:child_process';
 import { globSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
-import { join, relative, resolve } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { LeafResult } from './test-events.ts';
 
 const fileMsDefault = 180_000;
 const outputCharsMax = 20_000;
 const coveragePercentMin = 95;
+/** Folders whose files leave nothing behind in their process, and the most that one process runs. */
+const sharing = /(?:^|[/\\])test[/\\](?:unit[/\\][^/\\]+|regression)$/;
+const batchMax = 12;
 
 interface FileResult {
   readonly name: string;
@@ -82,27 +86,44 @@ function failure(name: string, text: string): LeafResult {
   return { outcome: 'failed', path: [name], text };
 }
 
-async function runFile(file: string, scratch: string, timeoutMs: number): Promise<FileResult> {
-  const events = join(scratch, `${file.replaceAll(/[^\w.-]/g, '_')}.ndjson`);
+async function runBatch(files: readonly string[], scratch: string, timeoutMs: number): Promise<FileResult> {
+  const [first = ''] = files;
+  const name = files.length === 1 ? first : `${dirname(first)} (${files.length} files)`;
+  const events = join(scratch, `${first.replaceAll(/[^\w.-]/g, '_')}.ndjson`);
   const reporter = join(import.meta.dirname, 'test-events.ts');
   // A test run started from a test would otherwise report to that one.
   const { NODE_TEST_CONTEXT: _context, ...given } = process.env;
-  // Three hundred processes load the same files: what one has compiled, the others need not.
+  // A hundred processes load the same files: what one has compiled, the others need not.
   const env = { NODE_COMPILE_CACHE: join(scratch, 'compiled'), ...given };
   const startMs = performance.now();
-  const args = [`--test-reporter=${reporter}`, `--test-reporter-destination=${events}`, '--enable-source-maps', file];
-  const ended = await runProgram(process.execPath, args, env, timeoutMs);
-  const lines = readLines(events);
-  const leaves = lines.map((line) => JSON.parse(line) as LeafResult);
+  const together = files.length === 1 ? [] : ['--test', '--test-isolation=none'];
+  const reporting = [`--test-reporter=${reporter}`, `--test-reporter-destination=${events}`, '--enable-source-maps'];
+  const ended = await runProgram(process.execPath, [...together, ...reporting, ...files], env, timeoutMs);
+  const leaves = readLines(events).map((line) => JSON.parse(line) as LeafResult);
+  const held = new Set(leaves.map(({ file }) => file));
+  const empty = files.length === 1 ? [] : files.filter((file) => !held.has(resolve(file)));
   if (ended.hung) {
-    leaves.push(failure(file, `did not end within ${timeoutMs} ms: a test hangs, or one left something open`));
+    leaves.push(failure(name, `did not end within ${timeoutMs} ms: a test hangs, or one left something open`));
   } else if (ended.code !== 0 && !leaves.some((leaf) => leaf.outcome === 'failed')) {
-    leaves.push(failure(file, `ended with ${ended.signal ?? `exit code ${ended.code}`}`));
-  } else if (leaves.length === 0) {
-    leaves.push(failure(file, 'holds no test'));
+    leaves.push(failure(name, `ended with ${ended.signal ?? `exit code ${ended.code}`}`));
+  } else if (leaves.length === 0 || empty.length > 0) {
+    leaves.push(...(empty.length > 0 ? empty : [name]).map((file) => failure(file, 'holds no test')));
   }
   const output = (ended.stdout + ended.stderr).slice(-outputCharsMax);
-  return { name: file, leaves, durationMs: performance.now() - startMs, output };
+  return { name, leaves, durationMs: performance.now() - startMs, output };
+}
+
+/** Files that run in one process each time, in the order of `files`. */
+function batchesOf(files: readonly string[]): readonly (readonly string[])[] {
+  const batches: string[][] = [];
+  for (const file of files) {
+    const last = batches.at(-1);
+    const folder = dirname(file);
+    const fits = last !== undefined && last.length < batchMax && dirname(last[0] as string) === folder;
+    if (fits && sharing.test(resolve(folder))) last.push(file);
+    else batches.push([file]);
+  }
+  return batches;
 }
 
 function readLines(path: string): readonly string[] {
@@ -183,11 +204,20 @@ function indented(text: string): string {
   return text.trimEnd().replaceAll(/^/gm, '      ');
 }
 
+/** The file of a test, where its process ran several. */
+function fileOf(leaf: LeafResult, within: string): string {
+  return leaf.file === undefined ? within : relative(process.cwd(), leaf.file);
+}
+
 function print(result: FileResult): void {
   const failed = result.leaves.filter((leaf) => leaf.outcome === 'failed');
   const mark = failed.length > 0 ? 'FAILED' : 'ok';
   console.log(`${mark.padEnd(6)} ${result.name}  (${result.leaves.length} tests, ${Math.round(result.durationMs)} ms)`);
-  for (const leaf of failed) console.log(`  ✗ ${leaf.path.join(' › ')}\n${indented(leaf.text)}`);
+  for (const leaf of failed) {
+    const file = fileOf(leaf, result.name);
+    const place = file === result.name ? '' : ` (${file})`;
+    console.log(`  ✗ ${leaf.path.join(' › ')}${place}\n${indented(leaf.text)}`);
+  }
   if (failed.length > 0 && result.output.trim() !== '') console.log(`  it wrote:\n${indented(result.output)}`);
 }
 
@@ -209,10 +239,10 @@ async function main(): Promise<number> {
 
   const scratch = mkdtempSync(join(tmpdir(), 'tollgate-test-'));
   try {
-    const queue = [...files];
+    const queue = [...batchesOf(files)];
     const worker = async (): Promise<void> => {
-      for (let file = queue.shift(); file !== undefined; file = queue.shift())
-        note(await runFile(file, scratch, timeoutMs));
+      for (let batch = queue.shift(); batch !== undefined; batch = queue.shift())
+        note(await runBatch(batch, scratch, timeoutMs));
     };
     // Many files wait more than they reckon: one more than there are processors keeps these busy.
     await Promise.all(Array.from({ length: availableParallelism() + 1 }, worker));
@@ -236,7 +266,7 @@ async function main(): Promise<number> {
     }
   }
 
-  const all = results.flatMap((result) => result.leaves.map((leaf) => ({ ...leaf, file: result.name })));
+  const all = results.flatMap((result) => result.leaves.map((leaf) => ({ ...leaf, file: fileOf(leaf, result.name) })));
   const of = (outcome: LeafResult['outcome']) => all.filter((leaf) => leaf.outcome === outcome);
   const skipped = of('skipped');
   if (skipped.length > 0) console.log('\nskipped:');

@@ -82,7 +82,7 @@ nonsense: 1
     [7, '/audit/durability/write', /expected "strict", found "relaxed"/],
     [9, '/routes/0/name', /expected text of the form/],
     [11, '/routes/0/targets', /fewer than 1/],
-    [13, '/routes/1/kind', /expected one of: model, http, found "soap"/],
+    [13, '/routes/1/kind', /expected one of: model, http, mcp, found "soap"/],
     [14, '/routes/2', /openapi is missing/],
     [17, '/routes/2/targets/0/url', /expected text of the form/],
     [18, '/nonsense', /unknown key nonsense; expected one of: gateway, issuers/],

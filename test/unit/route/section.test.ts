@@ -34,7 +34,7 @@ const wrong: readonly [sentence: string, row: Parameters<typeof readRoutes>[0][n
     { ...modelRow, targets: [{ ...modelTargetRow, txn_token: true }] },
     '/routes/0/targets/0 additionalProperties',
   ],
-  ['a kind nobody speaks', { ...httpRow, kind: 'mcp' }, '/routes/0 discriminator'],
+  ['a kind nobody speaks', { ...httpRow, kind: 'soap' }, '/routes/0 discriminator'],
   [
     'a URL with a password in it',
     { ...httpRow, targets: [{ ...httpTargetRow, url: 'http://a:b@host/' }] },
