@@ -1,6 +1,6 @@
 /**
  * What `npm test` runs: the test files, then the Rego tests with their coverage. A file has a process of its own, but for
- * those of one folder of unit tests, which share one: to start a process costs more than most of them. It prints failures
+ * those of unit and gateway tests, some of which share one: to start a process costs more than most of them. It prints failures
  * as a process ends, skips by name, and closes with one line `N passed, N failed, N skipped` of leaf
  * tests. `npm test -- test/unit/budget policies` runs a part. Exit 1 on a failure, when nothing ran, and, under
  * TOLLGATE_REQUIRE=all, on any skip.
@@ -16,8 +16,10 @@ const fileMsDefault = 180_000;
 const outputCharsMax = 20_000;
 const coveragePercentMin = 95;
 /** Folders whose files leave nothing behind in their process, and the most that one process runs. */
-const sharing = /(?:^|[/\\])test[/\\](?:unit[/\\][^/\\]+|regression)$/;
-const batchMax = 12;
+const sharing: readonly { readonly folder: RegExp; readonly filesMax: number }[] = [
+  { folder: /(?:^|[/\\])test[/\\](?:unit[/\\][^/\\]+|regression)$/, filesMax: 12 },
+  { folder: /(?:^|[/\\])test[/\\]gateway$/, filesMax: 6 },
+];
 
 interface FileResult {
   readonly name: string;
@@ -119,8 +121,8 @@ function batchesOf(files: readonly string[]): readonly (readonly string[])[] {
   for (const file of files) {
     const last = batches.at(-1);
     const folder = dirname(file);
-    const fits = last !== undefined && last.length < batchMax && dirname(last[0] as string) === folder;
-    if (fits && sharing.test(resolve(folder))) last.push(file);
+    const filesMax = sharing.find((one) => one.folder.test(resolve(folder)))?.filesMax ?? 1;
+    if (last !== undefined && last.length < filesMax && dirname(last[0] as string) === folder) last.push(file);
     else batches.push([file]);
   }
   return batches;
