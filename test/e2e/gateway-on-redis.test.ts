@@ -14,7 +14,7 @@ const files = ['binding-dpop', 'budget', 'call', 'loops', 'parallel', 'revocatio
 function passed(names: readonly string[], url: string): number {
   const paths = names.map((name) => resolve(import.meta.dirname, `../gateway/${name}.test.ts`));
   const { NODE_TEST_CONTEXT: _, ...env } = process.env;
-  const run = spawnSync(process.execPath, ['--test', '--test-concurrency=2', ...paths], {
+  const run = spawnSync(process.execPath, ['--test', '--test-isolation=none', ...paths], {
     env: { ...env, TOLLGATE_TEST_REDIS: url },
     encoding: 'utf8',
   });
