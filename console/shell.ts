@@ -12,6 +12,7 @@ import { html } from './html.ts';
 import { Playground } from './playground.ts';
 import { keepToken, keptToken } from './session.ts';
 import { SignInPage } from './sign-in.ts';
+import { Tools } from './tools.ts';
 
 /** Asks the admin API as whoever is signed in. */
 export type Ask = <Value>(path: string, body?: string) => Promise<Answer<Value>>;
@@ -24,6 +25,7 @@ export interface PageProps {
 const pages: Readonly<Record<string, { readonly title: string; readonly page: ComponentType<PageProps> }>> = {
   playground: { title: 'Policy playground', page: Playground },
   budgets: { title: 'Budgets', page: Budgets },
+  tools: { title: 'Tools', page: Tools },
 };
 
 export function Shell() {

@@ -19,6 +19,9 @@ export type StreamEvent =
   | { readonly type: 'usage'; readonly usage: Usage }
   | { readonly type: 'end'; readonly reason: string };
 
+/** Whether an answer passes while it flows: never, only what is longer than is read whole, or from its first byte on. */
+export type AnswerFlow = 'never' | 'beyond' | 'always';
+
 /** Text in a frame. What a frame says without a piece (ids, roles, the model) is not for inspection. */
 export interface Piece {
   /** JSON pointer to where the whole text stands in a buffered answer. */

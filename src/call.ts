@@ -106,6 +106,8 @@ export interface Arrival {
   readonly shown: Shown;
   /** The model's id of the tool call that this call carries out, as the agent says. */
   readonly toolCallId: string | null;
+  /** By what the agent wants a repeat of this call to be known; absent where it does not say. */
+  readonly idempotencyKey?: string;
   /** How long the agent will wait, in milliseconds from arrival; null where it does not say. */
   readonly deadlineMs: number | null;
   /** What the agent says of kept answers: no use and no keeping (`bypass`), or a new one (`refresh`); left out: nothing. */
@@ -151,6 +153,15 @@ export interface RecalledFact {
 export interface ProposedFact {
   /** JCS text of the whole payload as the agent sent it, and its arguments, before obligations and budgets change them. */
   readonly proposed: { readonly canonical: string; readonly args?: JsonObject };
+}
+/** What a call is among those that its agent has named the same. */
+export interface IdempotencyFact {
+  readonly idempotency:
+    | { readonly state: 'unnamed' }
+    /** Its answer is kept for those that repeat it. */
+    | { readonly state: 'first'; readonly keeping: AnswerKeeping }
+    /** It gets the answer of the first once more, if it is let through. */
+    | { readonly state: 'repeat'; readonly kept: CachedAnswer };
 }
 export interface EntryFact {
   readonly entry: {
@@ -215,6 +226,8 @@ export interface CachedAnswer {
   readonly ageMs: number;
   /** What it has cost that call. */
   readonly costMicroUsd: number;
+  /** That call is this very one, made before: it is repeated, under one key. */
+  readonly repeated?: boolean;
 }
 /** Takes an answer down while it passes, and keeps it once its call has ended well. */
 export interface AnswerKeeping {
@@ -286,7 +299,9 @@ export type Admitted = Arrival &
   IntentFact;
 
 /** A call as far as it came: what settlement and denials work on. */
-export type Underway = Arrival & Partial<Omit<Admitted, keyof Arrival>> & Partial<ProposedFact & RecalledFact>;
+export type Underway = Arrival &
+  Partial<Omit<Admitted, keyof Arrival>> &
+  Partial<ProposedFact & RecalledFact & IdempotencyFact>;
 
 // ── Exchange and outcome ────────────────────────────────────────────────────────────────────────────────────────
 /** How a call ended; made once, at settlement. */

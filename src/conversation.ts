@@ -37,6 +37,13 @@ export interface Conversation {
   readonly tell: (notice: McpNotice, target: Target) => Promise<void>;
   /** Asks the client and waits for its answer; an answer that may not pass, and a client that is gone, are an error reply. */
   readonly ask: (question: McpQuestion, target: Target) => Promise<McpReply>;
+  /** Told of each target before the call is sent to it. */
+  readonly sentTo?: (target: Target) => void;
+  /**
+   * Only of a call that is itself what the client answers to a question of a server: hands the answer, as it stands after
+   * all judgements, to the call that waits for it; nothing is sent to a target. False where nobody waits any more.
+   */
+  readonly handOver?: (reply: McpReply) => Promise<boolean>;
 }
 
 /** How a target is spoken to, once that has been found out. */
@@ -56,4 +63,16 @@ export interface ToolDefinition {
   readonly annotations?: JsonObject;
   /** Everything else that came with it, `_meta` and icons among it. */
   readonly rest?: JsonObject;
+}
+
+/** A tool as the gate offers it: what stands in the catalogue of its route. */
+export interface OfferedTool {
+  /** As agents see it: suspicious text is taken out of it, and `_meta` is never part of it. */
+  readonly definition: ToolDefinition;
+  /** Lower-case hex SHA-256 over the JCS form of the definition as its server gave it. */
+  readonly hash: string;
+  /** How a target stands to it, by its name: it defines it exactly so, not at all, otherwise; `away`: it could not be asked. */
+  readonly standing: (target: string) => 'offered' | 'missing' | 'drifted' | 'away';
+  /** Its definition is not the accepted one: it is called no more, or goes on and the policy is told. Absent: it is. */
+  readonly drift?: 'blocked' | 'flagged';
 }

@@ -3,7 +3,7 @@
  * on. What a reader would get wrong: what is remembered is what the agent got, not what the target sent, so that the
  * calls it makes of it are known again; only usage is taken from the target's own frames.
  */
-import type { AnswerStream, Finding, Frame, Usage } from './call.ts';
+import type { AnswerFlow, AnswerHead, AnswerStream, Finding, Frame, Payload, Usage } from './call.ts';
 import { type Denial, deny } from './denial.ts';
 import type { Settlement } from './settlement.ts';
 import { StreamRecord } from './wire/stream-record.ts';
@@ -121,6 +121,52 @@ export class Flow {
     this.stopped = this.cut;
     const { wrapUpTokens } = this.#count;
     this.held.push(this.stream.cut({ code: this.cut.code, message, usage: this.#count.counted(), wrapUpTokens }));
+  }
+}
+
+/** The gate ends an answer whose surface has no way to say so: whoever sends it must break off. */
+export class CutOff extends Error {
+  override readonly name = 'CutOff';
+}
+
+/** Whether an answer passes while it flows; `whole`: what becomes of it is only known of all of it. */
+export function flowOf(payload: Pick<Payload, 'flows' | 'stream'>, head: AnswerHead, whole = false): AnswerFlow {
+  if (whole) return 'never';
+  if (payload.flows !== undefined) return payload.flows(head);
+  return payload.stream && (head.headers['content-type'] ?? '').startsWith('text/event-stream') ? 'always' : 'never';
+}
+
+/** Whether a denial says that an obligation cannot be met on a stream. */
+export function isUnmet({ details }: Denial): boolean {
+  return details.reasons?.some(({ code }) => code === 'obligation_unmet') === true;
+}
+
+/**
+ * A body of which up to `bytesMax` bytes are read before anybody else does; `whole` where that is all. What it throws is
+ * passed on, at once or to who reads on.
+ */
+export async function beginOf(
+  source: AsyncIterable<Uint8Array>,
+  bytesMax: number,
+): Promise<{ readonly whole: boolean; readonly body: AsyncIterable<Uint8Array> }> {
+  const rest = source[Symbol.asyncIterator]();
+  const chunks: Uint8Array[] = [];
+  for (let bytes = 0; bytes <= bytesMax; ) {
+    const { done, value } = await rest.next();
+    if (done === true) return { whole: true, body: begunWith(chunks) };
+    chunks.push(value);
+    bytes += value.length;
+  }
+  return { whole: false, body: begunWith(chunks, rest) };
+}
+
+async function* begunWith(chunks: readonly Uint8Array[], rest?: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array> {
+  try {
+    yield* chunks;
+    if (rest !== undefined) yield* { [Symbol.asyncIterator]: () => rest };
+  } finally {
+    // Whoever stops before the rest was begun closes it all the same.
+    await rest?.return?.();
   }
 }
 

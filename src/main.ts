@@ -4,6 +4,8 @@
  */
 import { type Edition, Editions } from './assembly/editions.ts';
 import { Lease } from './assembly/lease.ts';
+import { withConversations } from './assembly/mcp.ts';
+import { OpenApiFetch } from './assembly/openapi.ts';
 import { type EditionSource, type Foundation, openFoundation, openParts } from './assembly/parts.ts';
 import { dataPlaneOf, planesOf, readinessOf } from './assembly/planes.ts';
 import { type ReloadCause, type Reloaded, Reloader } from './assembly/reload.ts';
@@ -63,9 +65,10 @@ export async function checkConfig(
   configFile: string,
   env: StartOptions['env'],
 ): Promise<{ faults: readonly ConfigFault[] } | { routes: number; operations: number; issuers: number }> {
-  const loaded = await loadConfig(configFile, env);
+  const clock = systemClock();
+  const loaded = await loadConfig(configFile, env, configValidator(), new OpenApiFetch(clock).fetch);
   if ('faults' in loaded) return loaded;
-  const table = await tableOf(loaded, systemClock());
+  const table = await tableOf(loaded, clock);
   if ('faults' in table) return table;
   const { routes, issuers } = loaded.config;
   return { routes: routes.length, operations: table.all().length, issuers: issuers.length };
@@ -77,12 +80,19 @@ export async function checkConfig(
  */
 export async function startGate(options: StartOptions): Promise<Gate> {
   const validator = configValidator();
-  const loaded = await loadConfig(options.configFile, options.env, validator);
+  const { env, clock = systemClock() } = options;
+  const documents = new OpenApiFetch(clock);
+  const load = () => {
+    documents.forget();
+    return loadConfig(options.configFile, env, validator, documents.fetch);
+  };
+  const loaded = await load();
   if ('faults' in loaded) throw new ConfigFaults(loaded.faults);
   const { config } = loaded;
-  const { env, clock = systemClock(), log = openLog(config.telemetry.log) } = options;
+  const { log = openLog(config.telemetry.log) } = options;
   const table = await tableOf(loaded, clock);
   if ('faults' in table) throw new ConfigFaults(table.faults);
+  await documents.settle(config.gateway.data_dir, log);
 
   await using opened = new AsyncDisposableStack();
   const kindOf = (operation: string) => editions.current.parts.table.get(operation)?.kind;
@@ -94,7 +104,10 @@ export async function startGate(options: StartOptions): Promise<Gate> {
   const readiness = readinessOf(foundation, policies);
   const underWay = () => editions.underWay;
   const build = (source: EditionSource, before?: Edition) =>
-    openEdition({ foundation, source, before, readiness, underWay, alterRooms: options.alterRooms });
+    openEdition({
+      ...{ foundation, source, before, readiness, underWay, editions, alterRooms: options.alterRooms },
+      address: () => planes.dataAddress,
+    });
   editions.replace(await build({ loaded, table }));
   await foundation.rollout.reports.open();
   // Only clouds that federate the gate need this key, and it takes a second to make: not on the way up.
@@ -109,8 +122,12 @@ export async function startGate(options: StartOptions): Promise<Gate> {
   const reloader = new Reloader(
     {
       ...{ foundation, editions, planes },
-      tableOf: (changed) => tableOf(changed, clock),
-      load: () => loadConfig(options.configFile, env, validator),
+      load,
+      tableOf: async (changed) => {
+        const changedTable = await tableOf(changed, clock);
+        if (!('faults' in changedTable)) await documents.settle(config.gateway.data_dir, log);
+        return changedTable;
+      },
       build: (changed, changedTable, before) => build({ loaded: changed, table: changedTable }, before),
     },
     loaded,
@@ -144,21 +161,28 @@ interface EditionMaterials {
   readonly before: Edition | undefined;
   readonly readiness: Readiness;
   readonly underWay: () => number;
+  readonly editions: Editions;
+  /** Where the data plane listens. */
+  readonly address: () => { readonly host: string; readonly port: number };
   readonly alterRooms: StartOptions['alterRooms'];
 }
 
 /** Everything that follows from one configuration; what is open when a part of it fails is closed again. */
 async function openEdition(materials: EditionMaterials): Promise<Edition> {
-  const { foundation, source, before, readiness, underWay, alterRooms } = materials;
+  const { foundation, source, before, readiness, underWay, editions, address, alterRooms } = materials;
   const lease = new Lease(before?.lease);
   try {
     const parts = await openParts(foundation, source, lease.take);
-    const own = roomsOf(parts);
+    const own = withConversations(roomsOf(parts), foundation.clock, foundation.faulted);
     const rooms = alterRooms?.(own) ?? own;
     const { stage_ms: stageMs, answer_bytes: answerBytesMax } = parts.config.limits;
     const { clock, faulted } = foundation;
     const pipeline = new Pipeline({ rooms, clock, stageMs, answerBytesMax, faulted });
-    return { source, parts, lease, ...dataPlaneOf(parts, pipeline, { readiness, underWay }) };
+    const hold = () => editions.hold(edition);
+    const leaving = () => readiness.draining || !editions.isCurrent(edition);
+    const surroundings = { readiness, underWay, hold, leaving, address };
+    const edition: Edition = { source, parts, lease, ...dataPlaneOf(parts, pipeline, surroundings) };
+    return edition;
   } catch (fault) {
     await lease[Symbol.asyncDispose]();
     throw fault;

@@ -10,7 +10,10 @@ export type Tried =
   | { readonly answer: UpstreamAnswer; readonly attempt: Attempt }
   | { readonly failed: Attempt; readonly denial: Denial };
 
-type Tries = readonly Pick<Attempt, 'status' | 'sent'>[];
+type Tries = readonly (Pick<Attempt, 'status' | 'sent'> & Partial<Pick<Attempt, 'error'>>)[];
+
+/** The error of an attempt that was answered well by its status, with an answer that says that the call failed. */
+export const saidFailed = 'tool_error';
 
 /** How a call ended, for the task: refused by the gate, failed at the destination, or done. */
 export function endState({ denial, attempts }: { readonly denial: unknown; readonly attempts: Tries }) {
@@ -18,7 +21,8 @@ export function endState({ denial, attempts }: { readonly denial: unknown; reado
   const answered = attempts.at(-1)?.status ?? null;
   // What was answered without being sent was answered with a kept answer.
   if (denial !== null && !sent && answered === null) return attempts.length > 0 ? 'failed' : 'denied';
-  return answered === null || answered >= 400 ? 'failed' : 'done';
+  const failed = answered === null || answered >= 400 || attempts.at(-1)?.error === saidFailed;
+  return failed ? 'failed' : 'done';
 }
 
 /** Whether a call certainly had no effect: never sent, or refused by the destination with a 4xx. */

@@ -2,9 +2,9 @@
  * The outside of a call: JSON, the operations there are, what would be sent, what comes back, and where it may go.
  * These are the types that `wire/` makes and the other rooms read; `call.ts` hands them on with the facts.
  */
-import type { AnswerStream } from './answer-stream.ts';
+import type { AnswerFlow, AnswerStream } from './answer-stream.ts';
 import type { McpSpoken } from './conversation.ts';
-import type { Denial } from './denial.ts';
+import type { Denial, DenialMembers } from './denial.ts';
 import type { MinuteLimits, TargetKey } from './rate.ts';
 import type { Recall, Told } from './recall.ts';
 
@@ -42,6 +42,8 @@ export interface Operation {
   readonly callMicroUsd?: number;
   /** Whether what is sent leaves the trust domain. What the routing table does not say sends `outside`. */
   readonly sends: 'inside' | 'outside';
+  /** Of an MCP tool whose definition is no longer the accepted one: `blocked` is neither listed nor called. Absent: it is. */
+  readonly drift?: 'blocked' | 'flagged';
   /** Whether the provider may keep an answer where the client does not say; absent: it may not. */
   readonly keepsUnasked?: boolean;
   /** Whether the gate remembers answers that their client takes for kept; absent: it does, where the payload can say so. */
@@ -160,6 +162,8 @@ export interface Payload {
    * no body.
    */
   readAnswer(head: AnswerHead, body: Buffer, target: Target): Answer;
+  /** Whether such an answer may pass while it flows. Left out: an event stream does, where `stream` asks for it. */
+  flows?(head: AnswerHead): AnswerFlow;
   /** Reads an answer of `target` while it flows. Bytes that nothing changes go out as they came. */
   readStream(head: AnswerHead, body: AsyncIterable<Uint8Array>, target: Target): AnswerStream;
 }
@@ -170,6 +174,11 @@ export interface WireRequest {
   readonly route: string;
   /** Finds the one operation, validates, makes the arguments canonical. Denies 404 or 422. */
   resolve(registry: OperationRegistry): Resolved | Denial;
+  /** A denial as this very request is answered with it. Left out: as its surface does. */
+  denial?(
+    denial: Denial,
+    members: DenialMembers,
+  ): { readonly status: number; readonly headers: Readonly<Record<string, string>>; readonly body: Buffer };
 }
 
 export interface Resolved {
@@ -216,6 +225,8 @@ export interface Answer {
   readonly usage: Usage | null;
   readonly proposals: readonly ProposedCall[];
   readonly text: string;
+  /** Whether it says that the call failed, where its status does not: results of MCP do. Left out: it does not. */
+  readonly failed?: boolean;
   /** Ids that stand for what lies at the provider, as `Payload.namedIds` may name them later. Left out: none. */
   readonly givenIds?: readonly string[];
   /** The answer as it stands, where a later request may name it. Left out: none may. */
@@ -297,10 +308,20 @@ export interface Target {
   readonly txnToken: boolean;
 }
 
+/** What becomes of the results of a route before they reach its agent. Members that are left out change nothing. */
+export interface ResultSettings {
+  /** What is longer goes out in pages. */
+  readonly maxBytes?: number;
+  readonly htmlAsText?: true;
+}
+
 export interface Route {
   readonly name: string;
   readonly kind: 'model' | 'http' | 'mcp' | 'agent';
   readonly targets: readonly Target[];
+  readonly result?: ResultSettings;
+  /** Whether good answers must fit their document; left out: they need not. */
+  readonly responses?: 'observe' | 'enforce';
 }
 
 // ── Exchange ────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -20,8 +20,18 @@ import type {
 import type { Clock } from './clock.ts';
 import { type Denial, type DenialMembers, deny, isDenial } from './denial.ts';
 import { Exchange, type ExchangeRooms } from './exchange.ts';
-import { Flow, type FlowCount, FlowFault, type FlowInspection, readWhole } from './flow.ts';
-import { abortDenial, clientGone, membersOf, Settlement, type Settlers } from './settlement.ts';
+import {
+  beginOf,
+  CutOff,
+  Flow,
+  type FlowCount,
+  FlowFault,
+  type FlowInspection,
+  flowOf,
+  isUnmet,
+  readWhole,
+} from './flow.ts';
+import { abortDenial, clientGone, membersOf, outlivingClient, Settlement, type Settlers } from './settlement.ts';
 import { type Climb, climb, type Ladder, within } from './stage.ts';
 
 /** What the server sends. A body that flows is read to its end or closed. */
@@ -31,11 +41,17 @@ export interface Reply {
   readonly body: Buffer | AsyncIterable<Uint8Array>;
 }
 
+/** A buffered answer as its agent gets it. */
+export type EncodedAnswer = ReturnType<Answer['encode']>;
+
 /** The rooms as the pipeline calls them; `main.ts` puts them in. */
 export interface Rooms {
   readonly admission: Ladder<Arrival, Admitted>;
   readonly exchange: ExchangeRooms;
   readonly response: {
+    /** A whole answer as its route asks for it; denies what does not fit its document. */
+    readonly read: (call: Admitted, upstream: UpstreamAnswer, bytes: Buffer) => Answer | Denial;
+    readonly readsWhole?: (call: Admitted) => boolean;
     readonly inspect: (answer: Answer) => readonly Finding[];
     readonly decide: (call: Admitted, head: AnswerHead, body: Json, findings: readonly Finding[]) => Decision;
     /** Denies what the decision refuses, redacts what it says, and taints the task before the first byte of it. */
@@ -44,7 +60,10 @@ export interface Rooms {
       answer: Answer | null,
       findings: readonly Finding[],
       decision: Decision,
+      head: AnswerHead,
     ) => Promise<Denial | undefined>;
+    /** The answer as it goes out, once it may: whole, or its first page. */
+    readonly page: (call: Admitted, encoded: EncodedAnswer) => Promise<EncodedAnswer | Denial>;
     /** Obeys the decision on an answer's head while the answer flows. */
     readonly flow: (call: Admitted, decision: Decision) => FlowInspection;
   };
@@ -115,7 +134,8 @@ export class Pipeline {
     const climbed = await climb(this.#rooms.admission, arrival, watched);
     settlement.call = climbed.call;
     if (climbed.denial !== undefined) return this.#refuse(settlement, climbed.denial);
-    const call = climbed.call as Admitted;
+    const call = outlivingClient(climbed.call as Admitted);
+    settlement.call = call;
     settlement.onEnd(this.#rooms.running(call));
     return this.#exchange(call, settlement);
   }
@@ -136,10 +156,23 @@ export class Pipeline {
   }
 
   async #answer(call: Admitted, answer: UpstreamAnswer, settlement: Settlement): Promise<Reply> {
-    const flows = (answer.head.headers['content-type'] ?? '').startsWith('text/event-stream');
-    if (!flows || !call.resolved.payload.stream) return this.#buffered(call, answer, settlement);
+    const flows = flowOf(call.resolved.payload, answer.head, this.#rooms.response.readsWhole?.(call));
+    if (flows === 'never') return this.#buffered(call, answer, settlement);
+    if (flows === 'always') return this.#streamed(call, answer, settlement);
+    const begun = await settlement.outside(() => this.#read(call, answer, beginOf));
+    if (isDenial(begun)) {
+      call.abort.abort(begun);
+      return this.#refuse(settlement, begun);
+    }
+    const rest = { ...answer, body: begun.body };
+    return begun.whole ? this.#buffered(call, rest, settlement) : this.#streamed(call, rest, settlement);
+  }
+
+  async #streamed(call: Admitted, answer: UpstreamAnswer, settlement: Settlement): Promise<Reply> {
     const flow = await this.#flowOf(call, answer, settlement);
     if (isDenial(flow)) {
+      // What a tool would only have sent bit by bit can be read whole, for changes that a stream cannot be made.
+      if (call.resolved.payload.flows !== undefined && isUnmet(flow)) return this.#buffered(call, answer, settlement);
       call.abort.abort(flow);
       return this.#refuse(settlement, flow);
     }
@@ -150,18 +183,21 @@ export class Pipeline {
   }
 
   async #buffered(call: Admitted, upstream: UpstreamAnswer, settlement: Settlement): Promise<Reply> {
-    const bytes = await settlement.outside(() => this.#collect(call, upstream));
+    const bytes = await settlement.outside(() => this.#read(call, upstream, readWhole));
     if (isDenial(bytes)) {
       call.abort.abort(bytes);
       return this.#refuse(settlement, bytes);
     }
-    const answer = call.resolved.payload.readAnswer(upstream.head, bytes, upstream.target);
+    const answer = this.#rooms.response.read(call, upstream, bytes);
+    if (isDenial(answer)) return this.#refuse(settlement, answer);
     // An answer that does not pass has cost what it cost, and was never said.
     settlement.heard({ usage: answer.usage, proposals: [], text: '' });
     const denial = await this.#judge(call, answer.head, answer, settlement);
     if (denial !== undefined) return this.#refuse(settlement, denial);
+    const paged = await this.#page(call, answer.encode());
+    if (isDenial(paged)) return this.#refuse(settlement, paged);
     settlement.heard(answer);
-    const { head, body } = answer.encode();
+    const { head, body } = paged;
     settlement.status = head.status;
     await settlement.end(null);
     return { status: head.status, headers: { ...head.headers, ...(await this.#headers(call, settlement)) }, body };
@@ -181,7 +217,7 @@ export class Pipeline {
       if (!Array.isArray(findings)) throw new Error('inspection gave no list of findings');
       settlement.answerFindings = findings;
       const decision = decide(call, head, answer?.body ?? null, findings);
-      const obeyed = obey(call, answer, findings, decision);
+      const obeyed = obey(call, answer, findings, decision, head);
       const denial = await within(this.#clock, this.#climb.stageMs, obeyed);
       if (denial !== undefined && !isDenial(denial)) throw new Error('obeying gave no denial');
       // Only a decision that could be obeyed is one.
@@ -194,17 +230,31 @@ export class Pipeline {
     }
   }
 
+  /** What cannot be kept in pages does not pass as a whole either. */
+  async #page(call: Admitted, encoded: EncodedAnswer): Promise<EncodedAnswer | Denial> {
+    try {
+      return await within(this.#clock, this.#climb.stageMs, this.#rooms.response.page(call, encoded));
+    } catch (fault) {
+      this.#faulted('response', fault);
+      return deny('store_unavailable', 'The result is too long, and its rest cannot be kept now.');
+    }
+  }
+
   #unjudged(fault: unknown): Denial {
     this.#faulted('response', fault);
     return deny('policy_unavailable', 'Whether the answer may pass cannot be told.', { retryable: false });
   }
 
-  /** The whole body within the bound, or why there is none. */
-  async #collect(call: Admitted, upstream: UpstreamAnswer): Promise<Buffer | Denial> {
+  /** The body, or its beginning, within the bound; or why there is none. */
+  async #read<T>(
+    call: Admitted,
+    { body, target }: UpstreamAnswer,
+    read: (body: UpstreamAnswer['body'], bytesMax: number) => Promise<T>,
+  ): Promise<T | Denial> {
     try {
-      return await readWhole(upstream.body, this.#answerBytesMax);
+      return await read(body, this.#answerBytesMax);
     } catch (fault) {
-      return this.#broken(call, upstream.target, fault);
+      return this.#broken(call, target, fault);
     }
   }
 
@@ -262,7 +312,11 @@ export class Pipeline {
       await settlement.end(denial);
     }
     if (denial === null || denial === flow.cut) yield* flow.held;
-    else yield this.#rooms.encodeDenialFrame(call, denial, membersOf(call, denial), flow.stream.lastNumber);
+    else {
+      const frame = this.#rooms.encodeDenialFrame(call, denial, membersOf(call, denial), flow.stream.lastNumber);
+      if (frame.length === 0) throw new CutOff('the answer ends here, and is not whole');
+      yield frame;
+    }
   }
 
   async #refuse(settlement: Settlement, denial: Denial): Promise<Reply> {

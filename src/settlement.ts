@@ -4,10 +4,12 @@
  * happening; a reservation that could not be settled expires, an intent without outcome shows as `interrupted`.
  */
 import type {
+  Admitted,
   Arrival,
   Attempt,
   Decision,
   Finding,
+  IdempotencyFact,
   Outcome,
   ProposedCall,
   Target,
@@ -17,10 +19,28 @@ import type {
 } from './call.ts';
 import { newId } from './clock.ts';
 import { type Denial, type DenialMembers, denialMembers, isDenial } from './denial.ts';
+import { saidFailed } from './outcome.ts';
 import { type Climb, within } from './stage.ts';
 
 /** Reason of an abort where the client went away: there is nobody to tell. */
 export const clientGone = Symbol('client gone');
+
+/**
+ * The call with an AbortController that its client, when it leaves, does not reach: a write that can be repeated under its
+ * key goes on to its end, or nobody would know what came of it. Kills and deadlines still end it. Any other call is itself.
+ */
+export function outlivingClient(call: Admitted & Partial<IdempotencyFact>): Admitted {
+  const { kind, effect } = call.resolved.operation;
+  if (call.idempotency?.state !== 'first' || kind === 'model' || effect === 'read') return call;
+  const abort = new AbortController();
+  const follow = () => {
+    const { reason } = call.abort.signal;
+    if (reason !== clientGone) abort.abort(reason);
+  };
+  if (call.abort.signal.aborted) follow();
+  else call.abort.signal.addEventListener('abort', follow, { once: true });
+  return { ...call, abort };
+}
 
 /** Why a call was aborted by the gate: a kill, its deadline; undefined if it was not, or its client left. */
 export function abortDenial(call: Underway): Denial | undefined {
@@ -49,6 +69,8 @@ export interface Heard {
   readonly usage: Usage | null;
   readonly proposals: readonly ProposedCall[];
   readonly text: string;
+  /** Whether it said that the call failed, under a status that does not. */
+  readonly failed?: boolean;
   /** Ids that stand for what lies at the provider. */
   readonly givenIds?: readonly string[];
   /** The whole answer, where a later request may name it. */
@@ -73,16 +95,20 @@ export class Settlement {
   readonly #onEnd: (() => void)[];
   readonly #settlers: Settlers;
   readonly #climb: Climb;
+  readonly #client: AbortSignal;
 
   /** A room may take as long to settle as a stage to admit (`climb.stageMs`); then the agent waits no longer. */
   constructor(settlers: Settlers, climb: Climb, arrival: Arrival, onEnd: () => void) {
     this.#settlers = settlers;
     this.#climb = climb;
     this.call = arrival;
+    this.#client = arrival.abort.signal;
     this.#onEnd = [onEnd];
   }
 
-  heard({ usage, proposals, text, givenIds, told }: Heard): void {
+  heard({ usage, proposals, text, givenIds, told, failed }: Heard): void {
+    const last = this.attempts.at(-1);
+    if (failed === true && last !== undefined) this.attempts.splice(-1, 1, { ...last, error: saidFailed });
     this.#heard = { usage, proposals, text, told, ...(givenIds === undefined ? {} : { givenIds }) };
   }
 
@@ -115,7 +141,7 @@ export class Settlement {
   end(denial: Denial | null): Promise<void> {
     if (this.#ended === undefined) {
       const broke = denial === null || denial.code === 'upstream_error';
-      const left = this.call.abort.signal.reason === clientGone && this.call.intent !== undefined && broke;
+      const left = this.#client.reason === clientGone && this.call.intent !== undefined && broke;
       if (left) this.status = 499;
       this.#ended = this.#settle(left ? null : denial);
     }
@@ -136,7 +162,10 @@ export class Settlement {
     for (const undo of this.#onEnd) await this.#guarded('running', async () => undo());
     const { clock } = this.#climb;
     const spoke =
-      this.call.resolved?.operation.kind === 'model' && (this.#heard.text !== '' || this.#heard.proposals.length > 0);
+      this.call.resolved?.operation.kind === 'model' &&
+      // What it said the first time is remembered, and not said twice.
+      this.call.idempotency?.state !== 'repeat' &&
+      (this.#heard.text !== '' || this.#heard.proposals.length > 0);
     let outcome: Outcome = {
       ...this.#heard,
       // Who was given a kept answer has used nothing.
@@ -161,6 +190,7 @@ export class Settlement {
       this.#guarded('task', () => this.#settlers.task(this.call, outcome)),
       this.#guarded('audit', () => this.#settlers.audit(this.call, outcome)),
       this.#guarded('cache', () => this.#keep(outcome)),
+      this.#guarded('idempotency', () => this.#mark(outcome)),
     ]);
     this.call.watch?.ended(this.call, outcome);
   }
@@ -169,6 +199,12 @@ export class Settlement {
   async #keep(outcome: Outcome): Promise<void> {
     const { cache } = this.call;
     if (cache?.state === 'miss') await cache.keeping.settled(outcome);
+  }
+
+  /** Those that repeat the call are told by its mark how it has ended. */
+  async #mark(outcome: Outcome): Promise<void> {
+    const { idempotency } = this.call;
+    if (idempotency?.state === 'first') await idempotency.keeping.settled(outcome);
   }
 
   /** What stands in the records where the budget room cannot say: all that was held, if anything was sent. */

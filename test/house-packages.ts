@@ -15,6 +15,7 @@ export const packages: Readonly<Record<string, readonly string[]>> = {
   fastify: ['server'],
   'gpt-tokenizer': ['budget', 'wire'],
   htm: ['console'],
+  htmlparser2: ['wire'], // what pages of tools say, without what they hide
   ioredis: ['store'],
   oauth4webapi: ['upstream/credentials'],
   opossum: ['breaker'],

@@ -7,68 +7,12 @@ import assert from 'node:assert/strict';
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { describe, it } from 'node:test';
+import { floors, pluralFolders, rooms } from './house-floors.ts';
 import { packages } from './house-packages.ts';
 import { promises } from './promises.ts';
 
 const root = resolve(import.meta.dirname, '..');
 const linesMax = 350;
-
-const rooms = [
-  'identity',
-  'task',
-  'policy',
-  'budget',
-  'inspection',
-  'route',
-  'breaker',
-  'upstream',
-  'audit',
-  'cache',
-  'catalogue',
-  'session',
-  'idempotency',
-];
-const pluralFolders = [
-  'recognizers',
-  'credentials',
-  'sinks',
-  'dialects',
-  'backends',
-  'issuer-kinds',
-  'keepers',
-  'providers',
-];
-
-/** Who may import whom: only a lower floor, and never a neighbour. */
-const floors: readonly (readonly string[])[] = [
-  [
-    'call',
-    'payload',
-    'principal',
-    'task-record',
-    'attempt',
-    'answer-stream',
-    'conversation',
-    'recall',
-    'rate',
-    'pattern',
-    'outcome',
-    'toolset',
-    'stage',
-    'denial',
-    'clock',
-  ],
-  ['wire', 'store', 'telemetry'],
-  rooms,
-  ['settlement'],
-  ['flow'],
-  ['exchange'],
-  ['pipeline'],
-  ['server', 'config'],
-  ['assembly'], // what main.ts is made of; together they are the composition root
-  ['main'],
-  ['cli'],
-];
 
 /** Files besides clock.ts, main.ts and cli/ that may use timers: workers, which no Clock can be handed to. */
 const ownTimers: readonly string[] = ['src/audit/sinks/sqlite-worker.ts'];

@@ -4,7 +4,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
-import { delimiter, isAbsolute, join } from 'node:path';
+import { delimiter, isAbsolute, join, resolve } from 'node:path';
 import { opaCacheDir, opaVersion } from '../scripts/opa.js';
 
 const programs = {
@@ -15,6 +15,7 @@ const programs = {
   'docker-compose': ['docker-compose'],
   go: ['go'],
   'python3-cryptography': ['python3'],
+  'python3-mcp': ['python3'],
 } as const satisfies Record<string, readonly string[]>;
 
 export type Part = keyof typeof programs;
@@ -22,6 +23,12 @@ export type Part = keyof typeof programs;
 /** A program is the part only if it exits 0 on these: the first Python on PATH may be one without the package. */
 const probes: Partial<Record<Part, readonly string[]>> = {
   'python3-cryptography': ['-c', 'import cryptography'],
+  // It was installed for one Python, whose compiled packages no other can load.
+  'python3-mcp': [
+    '-c',
+    'import sys; sys.path.insert(0, sys.argv[1]); import pydantic_core, rpds, importlib.util as u; assert u.find_spec("mcp")',
+    resolve(import.meta.dirname, '../.cache/python-mcp'),
+  ],
 };
 
 function candidates(part: Part, env: NodeJS.ProcessEnv): readonly string[] {

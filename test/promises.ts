@@ -7,11 +7,14 @@
 import { auditPromises } from './promises/audit.ts';
 import { budgetPromises } from './promises/budget.ts';
 import { cachePromises } from './promises/cache.ts';
+import { cataloguePromises } from './promises/catalogue.ts';
 import { gatePromises } from './promises/gate.ts';
+import { idempotencyPromises } from './promises/idempotency.ts';
 import { identityPromises } from './promises/identity.ts';
 import { inspectionPromises } from './promises/inspection.ts';
 import { policyPromises } from './promises/policy.ts';
 import { routePromises } from './promises/route.ts';
+import { sessionPromises } from './promises/session.ts';
 import { taskPromises } from './promises/task.ts';
 import { upstreamPromises } from './promises/upstream.ts';
 
@@ -25,8 +28,11 @@ export const promises = {
   ...inspectionPromises,
   ...routePromises,
   ...upstreamPromises,
+  ...sessionPromises,
   ...auditPromises,
   ...cachePromises,
+  ...cataloguePromises,
+  ...idempotencyPromises,
   ...gatePromises,
 };
 

@@ -5,6 +5,7 @@
 import { type AdminHappening, recordAdmin, recordRefusedPerson } from '../audit/deed.ts';
 import { recordRefusedRequest, recordTask } from '../audit/stage.ts';
 import type { Json, JsonObject, TaskRecord } from '../call.ts';
+import { overviewOf } from '../catalogue/overview.ts';
 import { type Denial, deny, isDenial } from '../denial.ts';
 import { isKeyPurpose, type KeyPurpose } from '../identity/key-purpose.ts';
 import type { Reply } from '../pipeline.ts';
@@ -13,12 +14,14 @@ import { adminAudit } from '../server/admin-audit.ts';
 import { adminAuthzen } from '../server/admin-authzen.ts';
 import { adminBudgets } from '../server/admin-budgets.ts';
 import { adminKeys } from '../server/admin-keys.ts';
+import { adminOperations } from '../server/admin-operations.ts';
 import { type AdminDeed, AdminPlane, type AdminRefusal } from '../server/admin-plane.ts';
 import { adminPlayground } from '../server/admin-playground.ts';
 import { adminPolicy } from '../server/admin-policy.ts';
 import { adminSuspensions } from '../server/admin-suspensions.ts';
 import { adminTasks } from '../server/admin-tasks.ts';
 import { isToken, tokenHolder } from '../server/admin-token.ts';
+import { adminTools } from '../server/admin-tools.ts';
 import { auditQueries } from '../server/audit-queries.ts';
 import { ConsolePages, type SignIn } from '../server/console.ts';
 import type { Readiness } from '../server/readiness.ts';
@@ -77,12 +80,24 @@ export function adminPlaneOf({ foundation, editions, readiness, hosts }: AdminSu
           async (record) => (await editions.current.taskDocument(record)) as JsonObject,
         ),
       ),
+      ...adminOperations({
+        all: () => parts().table.all(),
+        routes: () =>
+          parts()
+            .table.routes()
+            .map(({ name }) => name),
+      }),
       ...adminSuspensions({
         list: () => suspensions.list(),
         suspend: (what, why) => suspensions.suspend(what, why),
         resume: (what) => suspensions.resume(what),
         issuers: () => parts().config.issuers.map(({ name }) => name),
         routes: () => parts().config.routes.map(({ name }) => name),
+        requests,
+      }),
+      ...adminTools({
+        routes: () => parts().catalogue.routes.map((one) => overviewOf(one, (name) => parts().table.get(name))),
+        accept: (route, tool, hash, by) => parts().catalogue.accept(route, tool, hash, by),
         requests,
       }),
       ...adminKeys({

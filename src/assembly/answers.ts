@@ -6,12 +6,13 @@
 import { hkdfSync } from 'node:crypto';
 import { KeptAnswers } from '../cache/kept.ts';
 import { type CacheStageParts, cacheStage } from '../cache/stage.ts';
-import type { Admitted, UpstreamAnswer, Usage } from '../call.ts';
+import type { Admitted, CacheFact, IdempotencyFact, UpstreamAnswer, Usage } from '../call.ts';
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config/schema.ts';
 import type { FlowCount } from '../flow.ts';
 import { KeySeal } from '../identity/key-seal.ts';
 import { permittedTargets } from '../route/residency.ts';
+import type { Stage } from '../stage.ts';
 import type { Store } from '../store/store.ts';
 import type { Parts } from './parts.ts';
 
@@ -31,17 +32,31 @@ export function keptAnswersOf({ keys, store: kind }: Pick<Config, 'keys' | 'stor
   return new KeptAnswers({ store, clock, secret: { seal, key }, faulted });
 }
 
-export function cacheRung(parts: Parts): ReturnType<typeof cacheStage> {
+type CacheRung = ReturnType<typeof cacheStage>;
+
+/** A call that was made before gets the answer it got; any other what is kept for its equals. */
+export function cacheRung(
+  parts: Parts,
+): Stage<Parameters<CacheRung['admit']>[0] & Partial<IdempotencyFact>, CacheFact> {
   const { keptAnswers: answers, config, clock, place, table, faulted } = parts;
   const targetsOf: CacheStageParts['targetsOf'] = (route, obligations) =>
     permittedTargets(table.route(route)?.targets ?? [], obligations);
   const { stage_ms: stageMs } = config.limits;
-  return cacheStage({ answers, config: config.cache, clock, region: place.region, targetsOf, stageMs, faulted });
+  const ground = { answers, clock, region: place.region, targetsOf, stageMs, faulted };
+  const rung = cacheStage({ ...ground, config: config.cache });
+  return {
+    ...rung,
+    admit: (call) =>
+      call.idempotency?.state === 'repeat'
+        ? { cache: { state: 'hit', kept: call.idempotency.kept } }
+        : rung.admit(call),
+  };
 }
 
 /** The answer of a target, taken down where it may be kept. */
-export function recorded({ cache }: Admitted, answer: UpstreamAnswer): UpstreamAnswer {
-  return cache.state === 'miss' ? cache.keeping.recorded(answer) : answer;
+export function recorded({ cache, idempotency }: Admitted & Partial<IdempotencyFact>, answer: UpstreamAnswer) {
+  const marked = idempotency?.state === 'first' ? idempotency.keeping.recorded(answer) : answer;
+  return cache.state === 'miss' ? cache.keeping.recorded(marked) : marked;
 }
 
 /** Of a kept answer nothing was reserved, and nothing is counted. */

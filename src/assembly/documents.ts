@@ -27,7 +27,7 @@ const endpoints = { token: tokenPath, revocation: revocationPath, introspection:
 /** Where the data plane serves the routes of a kind. */
 const pathsOf: Readonly<Record<Route['kind'], (name: string) => readonly string[]>> = {
   model: () => ['/v1'],
-  http: (name) => [`/tools/${name}`],
+  http: (name) => [`/tools/${name}`, '/mcp', `/mcp/${name}`],
   mcp: (name) => ['/mcp', `/mcp/${name}`],
   agent: (name) => [`/a2a/${name}`],
 };

@@ -23,6 +23,8 @@ export class Editions implements AsyncDisposable {
   #current: Edition | undefined;
   readonly #visits = new Map<Edition, number>();
   #underWay = 0;
+  /** Calls that go on though the request they came with is answered. */
+  #held = 0;
   #waiting: (() => void)[] = [];
 
   constructor(faulted: (where: string, fault: unknown) => void) {
@@ -45,6 +47,11 @@ export class Editions implements AsyncDisposable {
     const before = this.#current;
     this.#current = next;
     this.#visits.set(next, 0);
+    const { catalogue, servers } = next.parts;
+    catalogue.begin((target, signal) => servers.listTools(target, signal));
+    servers.tellOfChanges(({ route }, method) => {
+      if (method === 'notifications/tools/list_changed') catalogue.toldOfChange(route);
+    });
     if (before !== undefined) this.#endUnlessVisited(before);
   }
 
@@ -59,9 +66,27 @@ export class Editions implements AsyncDisposable {
     };
   }
 
-  /** Resolves when no request is under way. */
+  /** Keeps `edition` for a call that may outlive its request, until the returned function is called. */
+  hold(edition: Edition): () => void {
+    this.#visits.set(edition, (this.#visits.get(edition) ?? 0) + 1);
+    this.#held++;
+    let held = true;
+    return () => {
+      if (!held) return;
+      held = false;
+      this.#held--;
+      this.#release(edition);
+    };
+  }
+
+  /** Whether `edition` answers what comes from now on. */
+  isCurrent(edition: Edition): boolean {
+    return edition === this.#current;
+  }
+
+  /** Resolves when no request is under way, and no call. */
   empty(): Promise<void> {
-    if (this.#underWay === 0) return Promise.resolve();
+    if (this.#underWay + this.#held === 0) return Promise.resolve();
     return new Promise((resolve) => {
       this.#waiting.push(resolve);
     });
@@ -75,10 +100,14 @@ export class Editions implements AsyncDisposable {
   }
 
   #left(edition: Edition): void {
-    this.#visits.set(edition, (this.#visits.get(edition) ?? 1) - 1);
     this.#underWay--;
+    this.#release(edition);
+  }
+
+  #release(edition: Edition): void {
+    this.#visits.set(edition, (this.#visits.get(edition) ?? 1) - 1);
     this.#endUnlessVisited(edition);
-    if (this.#underWay > 0) return;
+    if (this.#underWay + this.#held > 0) return;
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const resolve of waiting) resolve();

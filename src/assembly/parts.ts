@@ -15,6 +15,7 @@ import type { Alert, BudgetAlerts } from '../budget/spend/alerts.ts';
 import { SpendMeters } from '../budget/spend/meters.ts';
 import type { KeptAnswers } from '../cache/kept.ts';
 import type { CallKind, Json, TaskRecord } from '../call.ts';
+import type { Catalogue } from '../catalogue/catalogue.ts';
 import type { Clock } from '../clock.ts';
 import type { Loaded } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
@@ -43,6 +44,8 @@ import { CarriedTaint } from '../task/carried.ts';
 import type { SealOf } from '../task/checkpoint.ts';
 import { LateEndings } from '../task/late-endings.ts';
 import type { RememberedAnswers } from '../task/remembered/answers.ts';
+import { Room } from '../task/remembered/room.ts';
+import { ResultRests } from '../task/results.ts';
 import { RunningCalls } from '../task/running.ts';
 import { loopLimitsOf } from '../task/section.ts';
 import type { TaskStages } from '../task/stage.ts';
@@ -53,19 +56,23 @@ import type { Telemetry } from '../telemetry/telemetry.ts';
 import { allowedHost, Dialer } from '../upstream/dialer.ts';
 import { keptAnswersOf } from './answers.ts';
 import { openAlerts, openAlertWebhook, seenBy, tellOf } from './budgets.ts';
+import { catalogueOf, withCatalogue } from './catalogue.ts';
 import { checkpointSealOf } from './checkpoints.ts';
 import { credentialsOriginOf, type OpenCredentials, openCredentials } from './credentials.ts';
+import { type CallMarks, openMarks } from './idempotency.ts';
 import { issuersOf, openIssuers } from './issuers.ts';
 import { openKeys } from './keys.ts';
 import type { Take } from './lease.ts';
 import { type CallLimits, limitsOriginOf, openLimits } from './limits.ts';
 import { beginLife, chargeInterrupted, type Life, presenceOf } from './lives.ts';
 import { goesOnWithout, localShareOf } from './local-share.ts';
+import { type McpParts, openMcp, TokensOfRequests } from './mcp.ts';
 import { openPolicies } from './policy.ts';
 import { openPolicyReport, type PolicyReport, reportedOf } from './policy-report.ts';
 import { rememberedAnswersOf } from './remembered.ts';
 import { openRollout, type Rollout } from './rollout.ts';
 import { openTelemetry } from './telemetry.ts';
+import { openWays, targetUrls, type Ways } from './upstream.ts';
 
 /** What the foundation is made from. */
 export interface Materials {
@@ -110,6 +117,8 @@ export interface Foundation extends Omit<Materials, 'config' | 'kindOf' | 'taint
   readonly sampler: Sampler;
   readonly telemetry: Telemetry;
   readonly rollout: Rollout;
+  /** Told the name of a route whenever what its servers offer agents has changed. */
+  readonly toolsChanged: Set<(route: string) => void>;
   /** Told whenever another bundle is in force, is refused, or a rollout goes on. */
   readonly policyChanged: Set<() => void>;
   readonly running: RunningCalls;
@@ -123,20 +132,30 @@ export interface Foundation extends Omit<Materials, 'config' | 'kindOf' | 'taint
   readonly agentLoops: AgentLoops;
   /** What checkpoints lie under in the store; null where this gateway may keep none. */
   readonly checkpointSeal: SealOf | null;
+  /** The rest of results that were too long. */
+  readonly resultRests: ResultRests;
   /** Answers of models for equal calls; null where this gateway may keep none. */
   readonly keptAnswers: KeptAnswers | null;
+  /** What calls were made under which keys. */
+  readonly callMarks: CallMarks;
   /** Answers that their task's client takes for kept at the provider; null where this gateway may keep none. */
   readonly rememberedAnswers: RememberedAnswers | null;
   readonly possession: Possession;
   readonly taskTokens: TaskTokens;
+  /** The same, for requests that may make several calls. */
+  readonly requestTokens: TokensOfRequests;
+  /** What clients of MCP have: sessions, streams, questions. */
+  readonly mcp: McpParts;
   readonly txnTokens: TxnTokens;
   readonly balanceOf: (record: TaskRecord) => Promise<TaskBalance>;
 }
 
 /** Everything that the calls of one edition of the configuration are made with. */
-export interface Parts extends Foundation {
+export interface Parts extends Foundation, Ways {
   readonly config: Config;
   readonly table: RouteTable;
+  /** What the servers of mcp routes offer. */
+  readonly catalogue: Catalogue;
   readonly policy: Policies;
   /** OPA's decision log and status, where they are configured. */
   readonly policyReport: PolicyReport;
@@ -207,21 +226,28 @@ export async function openFoundation(materials: Materials, opened: AsyncDisposab
   await keyRests.open();
   const checkpointSeal = checkpointSealOf(config, clock);
   const possession = new Possession({ store, clock, publicUrl });
+  const taskTokens = new TaskTokens({ keys: keyDirectory, possession, publicUrl, clock });
   const policyChanged = new Set<() => void>();
+  const toolsChanged = new Set<(route: string) => void>();
   const ground = { store, clock, log, faulted, place, trail, telemetry, policyChanged };
   const rollout = await openRollout(config.policy.rollout, policies, ground, opened);
   return {
     ...{ env, clock, log, publicUrl, place, faulted, adminToken, keys, keyDirectory, store, trail, sampler, running },
     ...{ telemetry, settlements, endings, suspensions, tasks, carried, rollout, policies, policyChanged },
     ...{ meters, alerts, alerted },
+    toolsChanged,
     agentLoops: new AgentLoops({ store: callStore, clock }),
     checkpointSeal,
     rememberedAnswers: rememberedAnswersOf(checkpointSeal, { store, clock, log }),
+    resultRests: new ResultRests({ store, clock, sealOf: checkpointSeal, room: new Room({ store, clock }) }),
     keptAnswers: keptAnswersOf(config, { store, clock, faulted }),
+    callMarks: openMarks(config, { store, clock, log }, opened),
     issuerKeys: new Map(),
     ...{ life, presence, localShare, callStore, keyRests },
     ...{ possession, federation },
-    taskTokens: new TaskTokens({ keys: keyDirectory, possession, publicUrl, clock }),
+    taskTokens,
+    requestTokens: new TokensOfRequests(taskTokens),
+    mcp: await openMcp({ config, store, clock, faulted, toolsChanged }, opened),
     txnTokens: new TxnTokens({ keys, trustDomain: gateway.trust_domain, publicUrl, gateway: place, clock }),
     balanceOf: (record) => taskBalance(callStore, record, clock.nowMs()),
   };
@@ -232,7 +258,7 @@ const streamBytesMax = 512 * 1_048_576;
 
 /** The configuration an edition is made from. */
 export interface EditionSource {
-  readonly loaded: Pick<Loaded, 'config' | 'directory' | 'identities'>;
+  readonly loaded: Pick<Loaded, 'config' | 'directory' | 'identities' | 'tools'>;
   readonly table: RouteTable;
 }
 
@@ -242,14 +268,16 @@ export interface EditionSource {
  */
 export async function openParts(foundation: Foundation, source: EditionSource, take: Take): Promise<Parts> {
   const { clock, log, tasks, suspensions, endings, carried, balanceOf } = foundation;
-  const { loaded, table } = source;
+  const { loaded } = source;
   const { config, directory } = loaded;
-  const world = lintWorld(config, table.all());
+  const world = lintWorld(config, source.table.all());
   const { rollout: _bounds, decision_logs: _log, status: _status, ...policyOrigin } = config.policy;
   const policy = await take('policy', { ...policyOrigin, world: worldDigest(world) }, () =>
     openPolicies(config, directory, world, foundation),
   );
   foundation.rollout.watch.configure(config.policy.rollout);
+  const catalogue = await catalogueOf(loaded, source.table, foundation, take);
+  const table = withCatalogue(source.table, catalogue, foundation);
   const dialer = await take(
     'dialer',
     targetUrls(table),
@@ -261,6 +289,7 @@ export async function openParts(foundation: Foundation, source: EditionSource, t
   const credentials = await take('credentials', credentialsOriginOf(loaded), (from) =>
     openCredentials(from, foundation),
   );
+  const ways = await openWays(foundation, source, { dialer, credentials }, take);
   const breakers = await take('breakers', config.breaker, () => new TargetBreakers({ config: config.breaker, clock }));
   const limits = await take('limits', limitsOriginOf(config), (from) => openLimits(from, foundation));
   const inspector = new Inspector(config.inspection);
@@ -282,18 +311,14 @@ export async function openParts(foundation: Foundation, source: EditionSource, t
   return {
     ...foundation,
     ...{ config, table, policy, dialer, credentials, breakers, inspector, policyReport, workloads, subjects, people },
-    ...{ redact, promptTokens, limits },
+    ...{ redact, promptTokens, limits, ...ways },
+    catalogue,
     stages: {
       ...{ tasks, suspensions, endings, carried, agentLoops, balanceOf, clock, loop },
       goesOnWithout: (operation) => goesOnWithout(foundation.localShare, operation),
       historyMax: config.limits.history,
     },
   };
-}
-
-/** Every place the gate may dial: what the configuration names, and nothing else. */
-function targetUrls(table: RouteTable): string[] {
-  return [...new Set(table.routes().flatMap(({ targets }) => targets.map(({ url }) => url)))].toSorted();
 }
 
 function textOf(fault: unknown): string {

@@ -15,12 +15,13 @@ import { modelListOf } from '../wire/model-routes.ts';
 import { adminPlaneOf } from './admin.ts';
 import { documentsOf } from './documents.ts';
 import type { Editions } from './editions.ts';
+import { type McpSurroundings, mcpEndpointOf } from './mcp.ts';
 import type { Foundation, Parts } from './parts.ts';
 import { accessOf, refusedOf, taskFacesOf } from './task-faces.ts';
 import { gaugesOf } from './telemetry.ts';
 
 /** What the data planes of all editions share. */
-export interface DataPlaneSurroundings {
+export interface DataPlaneSurroundings extends McpSurroundings {
   readonly readiness: Readiness;
   readonly underWay: () => number;
 }
@@ -29,9 +30,10 @@ export interface DataPlaneSurroundings {
 export function dataPlaneOf(
   parts: Parts,
   pipeline: Pipeline,
-  { readiness, underWay }: DataPlaneSurroundings,
+  surroundings: DataPlaneSurroundings,
 ): { readonly plane: DataPlane; readonly taskDocument: (record: TaskRecord) => Promise<Json> } {
   const { config, clock, faulted, table } = parts;
+  const { readiness, underWay } = surroundings;
   const { documents, challenge } = documentsOf(parts);
   const access = accessOf(parts);
   const { tasks: taskRoutes, oauth, oauthLife } = taskFacesOf(parts, access, challenge);
@@ -43,6 +45,7 @@ export function dataPlaneOf(
     tasks: taskRoutes,
     oauth,
     oauthLife,
+    mcp: mcpEndpointOf(parts, pipeline, access, surroundings),
     documents,
     models: async (credential, surface) => {
       const own = await ownTask(access, credential, clock.nowMs());

@@ -126,9 +126,9 @@ export class Reloader {
 }
 
 /** Tells configurations apart. A digest, because the text would hold every credential once more. */
-function contentOf({ config, openapi, prices, tls, identities }: Loaded): string {
+function contentOf({ config, openapi, tools, prices, tls, identities }: Loaded): string {
   return createHash('sha256')
-    .update(JSON.stringify([config, openapi, prices, tls, identities]))
+    .update(JSON.stringify([config, openapi, tools, prices, tls, identities]))
     .digest('hex');
 }
 

@@ -23,11 +23,11 @@ import type {
   TaskFact,
   Underway,
 } from '../call.ts';
+import { catalogueStage } from '../catalogue/stage.ts';
 import { type Denial, deny, isDenial } from '../denial.ts';
 import { issuerBinding } from '../identity/binding.ts';
 import { reachStage } from '../identity/reach.ts';
 import { identityStage } from '../identity/stage.ts';
-import { sentDigest, type TxnTokenRequest } from '../identity/txn-token.ts';
 import { inspectAnswer, obeyAnswer } from '../inspection/answer.ts';
 import type { Inspector } from '../inspection/scan.ts';
 import { obeyStage, scanStage } from '../inspection/stage.ts';
@@ -50,16 +50,18 @@ import {
   taintTask,
   taskStage,
 } from '../task/stage.ts';
-import { denialOfFault, Upstream } from '../upstream/send.ts';
+import { denialOfFault } from '../upstream/send.ts';
 import { dialects } from '../wire/dialects/index.ts';
 import { operationStage } from '../wire/stage.ts';
 import { cacheRung, recorded, uncounted } from './answers.ts';
 import { countingOf, withSplits } from './budgets.ts';
 import { documentsOf } from './documents.ts';
+import { idempotencyRung, tellDoubt } from './idempotency.ts';
 import { courseOf, pausesMsMax, settleLimits } from './limits.ts';
 import { denyWithoutStore } from './local-share.ts';
 import type { Parts } from './parts.ts';
 import { recallOf } from './remembered.ts';
+import { denyUnfit, pageResult, readResult, readsWhole } from './results.ts';
 import { endAfterLastTurn, limitTime, spentOf, wrapUpAfterCut } from './spent.ts';
 
 /** A call may try so many targets, one after the other, before its reservation could be given back under it. */
@@ -72,6 +74,8 @@ export type Judged = Omit<Admitted, 'intent' | 'rates'> & ProposedFact & Recalle
 export interface Footing {
   readonly tokens: Parameters<typeof identityStage>[0];
   readonly stages: TaskStages;
+  /** Where calls leave their marks. */
+  readonly marks: Parameters<typeof idempotencyRung>[1];
   readonly budgets: BudgetStageParts['store'];
   /** What calls that are made are counted on for whoever looks back, and who is told where budgets stand. */
   readonly counting?: Pick<BudgetStageParts, 'meter' | 'watch'>;
@@ -86,7 +90,7 @@ export interface Footing {
 /** Everything that is judged of a call before it is written down, in its order. A trial climbs these very rungs. */
 export function judgementOf(
   parts: Parts,
-  { tokens, stages, budgets, counting, spent, compare, decided }: Footing,
+  { tokens, stages, marks, budgets, counting, spent, compare, decided }: Footing,
 ): Ladder<Arrival, Judged> {
   const { config, clock, table, policy, inspector, breakers, promptTokens } = parts;
   const { failures_in_a_row: failuresInARow, cool_down_seconds: coolDownSeconds } = config.task.loop;
@@ -95,8 +99,10 @@ export function judgementOf(
     .rung(taskStage(stages))
     .rung(operationStage(() => table))
     .rung(reachStage((call) => bindingsRequired(parts, call)))
+    .rung(catalogueStage())
     .rung(recallStage(recallOf(parts)))
     .rung(proposalStage())
+    .rung(idempotencyRung(parts, marks, reservationTtlMs(table, config)))
     .rung(enterStage(stages))
     .rung(scanStage(inspector))
     .rung(decideStage(policy, { gateway: parts.place, clock, compare, decided }))
@@ -127,8 +133,9 @@ function admissionOf(parts: Parts): Rooms['admission'] {
     settle: (id, actual) => settlements.settle(id, actual),
   };
   return judgementOf(parts, {
-    tokens: parts.taskTokens,
+    tokens: parts.requestTokens,
     stages: parts.stages,
+    marks: parts.callMarks.marks,
     budgets,
     counting: countingOf(parts),
     spent: spentOf(parts),
@@ -161,15 +168,6 @@ export function roomsOf(parts: Parts): Rooms {
   const { clock, policy, inspector, stages, breakers, settlements, trail, redact, sampler } = parts;
   const deciding: DecideDeps = { gateway: parts.place, clock, decided: toReport(parts) };
   const windowChars = parts.config.inspection.stream_window_chars;
-  const upstream = new Upstream({
-    dialer: parts.dialer,
-    credentials: parts.credentials,
-    credentialFailed: ({ route, name, credential }, { failure, code }) =>
-      parts.log('warn', 'a credential could not be got', { route, target: name, credential, failure, code }),
-    txnToken: (call, _target, { method, path, body }) =>
-      parts.txnTokens.mint(txnTokenRequest(call, sentDigest(method, path, body))),
-    clock,
-  });
   return {
     admission: admissionOf(parts),
     exchange: {
@@ -178,8 +176,9 @@ export function roomsOf(parts: Parts): Rooms {
         denyWithoutStore(parts.localShare, call.resolved.operation) ?? stillAlive(stages, call),
       guarded: (call, target, attempt) => attemptGuarded(breakers, target, call.abort.signal, attempt),
       attempt: async (call, target) => {
-        const tried = await upstream.attempt(call, target);
-        return 'answer' in tried ? { ...tried, answer: recorded(call, tried.answer) } : tried;
+        const way = target.provider === 'mcp' ? parts.servers : parts.upstream;
+        const tried = await way.attempt(call, target);
+        return 'answer' in tried ? { ...tried, answer: recorded(call, tried.answer) } : tellDoubt(parts, call, tried);
       },
       brokeOff: (target, fault) => {
         breakers.failed(target);
@@ -187,16 +186,19 @@ export function roomsOf(parts: Parts): Rooms {
       },
     },
     response: {
+      read: (call, upstream, bytes) => readResult(parts, call, upstream, bytes),
+      readsWhole: (call) => readsWhole(parts, call),
       inspect: (answer) => inspectAnswer(inspector, answer),
       decide: (call, head, body, findings) => decideAnswer(policy, call, { head, body, findings }, deciding),
-      obey: async (call, answer, findings, decision) => {
+      obey: async (call, answer, findings, decision, head) => {
         const { record } = call.task;
         const refused =
-          denyUnreadable(call, answer) ??
+          (answer === null ? denyUnfit(parts, call, head) : denyUnreadable(call, answer)) ??
           denyAnswer(decision) ??
           obeyOnReturn(inspector, answer, findings, decision, record.digestKey);
         return refused ?? (await taintTask(stages, record, { taint: decision.obligations.taint ?? [] }));
       },
+      page: (call, encoded) => pageResult(parts, call, encoded),
       flow: ({ task }, { obligations }) => {
         const { digestKey } = task.record;
         return new StreamInspection({ inspector, obligations, digestKey, windowChars });
@@ -256,20 +258,6 @@ function reservationTtlMs(table: RouteTable, config: Parts['config']): number {
   const totals = table.routes().flatMap(({ targets }) => targets.map(({ timeoutMs }) => timeoutMs.total));
   const tries = Math.max(targetsTriedMax, config.retry.attempts);
   return Math.max(0, ...totals) * tries + pausesMsMax(config) + 60_000;
-}
-
-function txnTokenRequest(call: Admitted, digest: string): TxnTokenRequest {
-  const { record } = call.task;
-  return {
-    callId: call.id,
-    subject: record.subject,
-    agent: record.agent,
-    operation: call.resolved.operation.name,
-    taskId: record.id,
-    rootTaskId: record.ancestors.at(-1)?.id ?? record.id,
-    purpose: record.purpose,
-    sentDigest: digest,
-  };
 }
 
 /**

@@ -5,6 +5,7 @@ import type { ConfigFault } from '../config/document.ts';
 import type { Loaded } from '../config/load.ts';
 import { RouteTable, RouteTableFaulty } from '../route/table.ts';
 import { operationSources } from '../wire/dialects/index.ts';
+import { readInPieces } from './openapi.ts';
 
 /** The table, or what is wrong with it: each fault with its place in tollgate.yaml. */
 export async function tableOf(
@@ -16,7 +17,7 @@ export async function tableOf(
   );
   const prices = await openPrices(unpriced, file, clock.nowMs());
   try {
-    return RouteTable.build({ routes, sources: operationSources, openapi, prices });
+    return RouteTable.build({ routes, sources: operationSources, openapi: await readInPieces(openapi, clock), prices });
   } catch (error) {
     if (!(error instanceof RouteTableFaulty)) throw error;
     return { faults: error.faults.map(({ pointer, message }) => fault(pointer, message)) };

@@ -25,6 +25,7 @@ import { dialects } from '../wire/dialects/index.ts';
 import { TaskRequests } from '../wire/task-request.ts';
 import { checkpointRoutesOf } from './checkpoints.ts';
 import type { Parts } from './parts.ts';
+import { resultRoutesOf } from './results.ts';
 import { judgeOnTrial } from './trial.ts';
 
 export interface TaskFaces {
@@ -73,7 +74,12 @@ export function openingOf(
   return {
     tasks,
     operations: () => table,
-    verifyWorkload: access.verifyWorkload,
+    verifyWorkload: async (credential) => {
+      const agent = await access.verifyWorkload(credential);
+      // Tools of servers that nobody has asked yet would be taken for misspelt.
+      if (!isDenial(agent)) await table.known();
+      return agent;
+    },
     readTask: (token) => taskTokens.read(token),
     verifySubject: (token, agent) => subjects.verify(token, agent),
     denySuspended: (acting) => suspensions.denialOf(acting),
@@ -142,6 +148,7 @@ export function taskFacesOf(parts: Parts, access: AccessPorts, challenge: OauthL
   const checkpoints = checkpointRoutesOf(parts, access, opening);
   const tasks = new TaskRoutes<TaskDecision>({
     ...{ requests, access, clock, balanceOf, opening, issue, checks, checkpoints },
+    results: resultRoutesOf(parts, access, opening),
     recordEnded: (task, by) => record({ record: task, operation: endingOf(task), status: 200, details: { by } }),
     recordThought: (task, id, text, proposals) =>
       recordReportedThought(trail, { id, text, proposals }, { record: task, redact }),

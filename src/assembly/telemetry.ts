@@ -72,6 +72,10 @@ export function gaugesOf(trail: AuditTrail, current: () => Parts): Gauges {
       current()
         .alerts.ratios()
         .map(({ level, name, per, dimension, ratio }) => [[level, name, per, dimensionOf(dimension)], ratio]),
+    toolsDrifted: () =>
+      current()
+        .catalogue.drifted()
+        .map(([route, tools]) => [[route], tools]),
     rollout: () => stageOf(current().policy, current().rollout),
   };
 }

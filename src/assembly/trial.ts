@@ -3,6 +3,7 @@
  * are those of a real call (`judgementOf`), so a rule that is added there holds here, too.
  */
 import type { Arrival, Caller } from '../call.ts';
+import { Marks } from '../idempotency/marks.ts';
 import type { Judgement } from '../server/check.ts';
 import { climb } from '../stage.ts';
 import { TrialStore } from '../store/trial.ts';
@@ -35,6 +36,7 @@ export async function judgeOnTrial(parts: Parts, arrival: Arrival, caller: Calle
   const ladder = judgementOf(parts, {
     tokens: { verify: async () => caller },
     stages: trialStages(parts, store),
+    marks: new Marks({ store, clock, log: parts.log }),
     budgets: store,
     spent: spentOnTrial,
     compare: false,

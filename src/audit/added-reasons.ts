@@ -19,7 +19,11 @@ function cacheReasons({ cache }: Pick<Underway, 'cache'>): EventReason[] {
   if (cache === undefined || cache.state === 'not_granted') return [];
   if (cache.state === 'unused') return [{ code: `cache_${cache.why}`, message: unusedMessages[cache.why] }];
   if (cache.state === 'miss') return [{ code: 'cache_miss', message: 'No answer to an equal call was kept.' }];
-  const { callId, ageMs } = cache.kept;
+  const { callId, ageMs, repeated } = cache.kept;
+  if (repeated === true) {
+    const message = `Nothing was sent: this call repeats ${callId}, and got its answer again.`;
+    return [{ code: 'idempotent_replay', message }];
+  }
   const message = `Nothing was sent: answered with what ${callId} got ${Math.floor(ageMs / 1000)} s before.`;
   return [{ code: 'cache_hit', message }];
 }
@@ -37,9 +41,17 @@ function lastTurnReasons({ reservation }: Pick<Underway, 'reservation'>): EventR
   return [{ code: 'wrap_up', message: 'The last turn of the task: it may go beyond the budget of the task.' }];
 }
 
+/** That a tool is not defined as it was accepted, and goes on all the same. */
+function driftReasons({ resolved }: Pick<Underway, 'resolved'>): EventReason[] {
+  if (resolved?.operation.drift !== 'flagged') return [];
+  return [
+    { code: 'tool_drifted', message: 'The definition of the tool is not the accepted one; its route lets it go on.' },
+  ];
+}
+
 /** What the gate did about a call beside deciding. */
-export function moreReasons(call: Pick<Underway, 'recalled' | 'reservation' | 'cache'>): EventReason[] {
-  return [...recallReasons(call), ...lastTurnReasons(call), ...cacheReasons(call)];
+export function moreReasons(call: Pick<Underway, 'resolved' | 'recalled' | 'reservation' | 'cache'>): EventReason[] {
+  return [...driftReasons(call), ...recallReasons(call), ...lastTurnReasons(call), ...cacheReasons(call)];
 }
 
 export const storeLocal: EventReason = {

@@ -76,6 +76,15 @@ export interface EventUsage {
   readonly services?: readonly string[];
 }
 
+/** A tool call that a model proposed. Of names that could be data, as of texts that agents make up, `{}` stands. */
+export interface EventProposal {
+  /** The model's id of it. */
+  readonly id: string;
+  readonly name: string;
+  /** Where it is not the thought of the event itself: the thought it was proposed in. */
+  readonly thought?: string;
+}
+
 /** One row of the trail. `hash` is over the JCS form of all other members; see chain.ts. */
 export interface AuditEvent {
   readonly v: 1;
@@ -100,6 +109,13 @@ export interface AuditEvent {
   readonly thought: string | null;
   /** How well the call fits its thought; in a `thought` event how the gate knows of it. */
   readonly match: 'exact' | 'changed' | 'name' | 'none' | 'observed' | 'reported' | null;
+  /** Of an action: the model's id of the proposed tool call that it fits. Left out where it fits none. */
+  readonly tool_call?: string;
+  /**
+   * In a `thought` event what was proposed in it; where a task was completed or killed, what no call has carried out of the
+   * thoughts that it remembered. Left out for none.
+   */
+  readonly proposals?: readonly EventProposal[];
   readonly trace_id: string | null;
   readonly span_id: string | null;
   readonly decision: EventDecision | null;
@@ -167,6 +183,9 @@ export const eventFields = [
   'hash',
 ] as const satisfies readonly (keyof AuditEvent)[];
 
+/** Members that an event has only where they say something. */
+export const rareEventFields = ['tool_call', 'proposals'] as const satisfies readonly (keyof AuditEvent)[];
+
 /** What the chain adds when an event is written; nobody else sets these. */
 type Chained = 'seq' | 'task_seq' | 'proposed_commitment' | 'sent_commitment' | 'intent_hash' | 'prev_hash' | 'hash';
 
@@ -223,7 +242,8 @@ export function denialCodeOf(event: Pick<AuditEvent, 'type' | 'decision'>): Deni
 
 /** `event` with its members in the documented order; JSON does not care, readers do. */
 export function inOrder(event: AuditEvent): AuditEvent {
-  return Object.fromEntries(eventFields.map((field) => [field, event[field]])) as unknown as AuditEvent;
+  const rare = rareEventFields.filter((field) => event[field] !== undefined);
+  return Object.fromEntries([...eventFields, ...rare].map((field) => [field, event[field]])) as unknown as AuditEvent;
 }
 
 /** An event is plain JSON; the type system cannot see it through `interface`. */

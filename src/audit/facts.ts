@@ -32,10 +32,12 @@ import {
   type EventUsage,
   type NewEvent,
 } from './event.ts';
+import { neverMade, proposedIn, shownToolCall } from './proposals.ts';
 
 const findingsMax = 256;
 const attemptsMax = 32;
 const reasonsMax = 64;
+const endings: ReadonlySet<string> = new Set(['task.complete', 'task.kill']);
 
 // Microseconds are as fine as a duration is worth keeping; more digits are noise under a signature.
 function milliseconds(value: number): number {
@@ -116,6 +118,8 @@ function ofCall(type: NewEvent['type'], call: Underway): NewEvent {
   const record = call.entry?.task.record ?? call.task?.record;
   const operation = call.resolved?.operation;
   const thought = call.entry?.thought ?? null;
+  const isAction = call.entry !== undefined && operation !== undefined && operation.kind !== 'model';
+  const fits = thought !== null && thought.match !== 'none' && thought.toolCallId !== null;
   return {
     ...blankEvent(type),
     tenant: record?.tenant ?? call.caller?.tenant ?? null,
@@ -125,7 +129,9 @@ function ofCall(type: NewEvent['type'], call: Underway): NewEvent {
     task: record?.id ?? call.caller?.taskId ?? null,
     call: call.id,
     thought: thought?.id ?? null,
-    match: thought?.match ?? null,
+    // An action that nothing proposed says so.
+    match: thought?.match ?? (isAction ? 'none' : null),
+    ...(fits ? { tool_call: shownToolCall(thought.toolCallId as string) } : {}),
     trace_id: call.trace.traceId,
     span_id: call.trace.spanId,
     operation: operation?.name ?? null,
@@ -231,10 +237,14 @@ export function refusedRequestEvent(
 /** What a model said in answer to `call`. Its text and proposals are a payload of the event, never in it. */
 export function thoughtEvent(
   about: { readonly record: TaskRecord; readonly call: Underway | null },
-  thought: { readonly id: ThoughtId; readonly source: 'observed' | 'reported' },
+  thought: {
+    readonly id: ThoughtId;
+    readonly source: 'observed' | 'reported';
+    readonly proposals: Outcome['proposals'];
+  },
 ): NewEvent {
   const base = about.call === null ? ofTask('thought', about.record) : ofCall('thought', about.call);
-  return { ...base, thought: thought.id, match: thought.source };
+  return { ...base, ...proposedIn(thought.proposals), thought: thought.id, match: thought.source };
 }
 
 function ofTask(type: NewEvent['type'], record: TaskRecord): NewEvent {
@@ -261,8 +271,10 @@ export interface TaskHappening {
 /** An event of a task's own life: created, renewed, narrowed, ended. */
 export function taskEvent(record: TaskRecord, happening: TaskHappening): NewEvent {
   const { decision, denial, trace } = happening;
+  const ended = endings.has(happening.operation) && denial === undefined;
   return {
     ...ofTask('task', record),
+    ...(ended ? neverMade(record) : {}),
     trace_id: trace?.traceId ?? null,
     span_id: trace?.spanId ?? null,
     decision: denial !== undefined ? refusalOf(denial, decision) : decision === undefined ? null : decisionOf(decision),

@@ -146,7 +146,7 @@ export async function recordOutcome(
   const record = call.entry?.task.record ?? call.task?.record;
   if (thoughtId === null || record === undefined) return;
   const value = redact(thoughtDocument(text, proposals));
-  const thought = { id: thoughtId, source: 'observed' as const };
+  const thought = { id: thoughtId, source: 'observed' as const, proposals };
   await trail.append(thoughtEvent({ record, call }, thought), {
     durable: false,
     payloads: [{ kind: 'thought', value }],
@@ -163,7 +163,12 @@ export async function recordReportedThought(
   thought: { readonly id: ThoughtId; readonly text: string; readonly proposals: Outcome['proposals'] },
   settings: { readonly record: TaskRecord; readonly redact: (value: Json) => Json },
 ): Promise<void> {
-  const event = thoughtEvent({ record: settings.record, call: null }, { id: thought.id, source: 'reported' });
+  const event = thoughtEvent(
+    { record: settings.record, call: null },
+    {
+      ...{ id: thought.id, source: 'reported', proposals: thought.proposals },
+    },
+  );
   const value = settings.redact(thoughtDocument(thought.text, thought.proposals));
   await trail.append(event, { durable: false, payloads: [{ kind: 'thought', value }] });
 }

@@ -15,6 +15,10 @@ export interface StoryEntry {
   readonly call_id: string | null;
   readonly thought_id?: string;
   readonly match?: NonNullable<AuditEvent['match']>;
+  /** Of an action: the model's id of the proposed tool call that it fits. */
+  readonly tool_call?: string;
+  /** What this thought proposed, and the call that carried it out; null where none did. */
+  readonly proposals?: readonly StoryProposal[];
   readonly operation: string | null;
   readonly decision: EventDecision | null;
   readonly cost_usd: number | null;
@@ -22,6 +26,12 @@ export interface StoryEntry {
   readonly status: number | null;
   /** The actions and denials that this thought led to. */
   readonly children?: readonly StoryEntry[];
+}
+
+export interface StoryProposal {
+  readonly id: string;
+  readonly name: string;
+  readonly call_id: string | null;
 }
 
 export interface Story {
@@ -40,6 +50,7 @@ function entryOf(kind: StoryEntry['kind'], event: AuditEvent): Draft {
     call_id: event.call,
     ...(event.thought === null ? {} : { thought_id: event.thought }),
     ...(event.match === null ? {} : { match: event.match }),
+    ...(event.tool_call === undefined ? {} : { tool_call: event.tool_call }),
     operation: event.operation,
     decision: event.decision,
     cost_usd: event.cost_usd,
@@ -86,6 +97,8 @@ export function buildStory(
         if (event.thought !== null) entry.thought_id = event.thought;
         if (event.match !== null) entry.match = event.match;
         entry.children = [];
+        const { proposals } = event;
+        if (proposals !== undefined) entry.proposals = proposals.map(({ id, name }) => ({ id, name, call_id: null }));
         if (call === undefined) entries.push(entry);
         break;
       }
@@ -115,6 +128,15 @@ function nest(entries: readonly Draft[]): Draft[] {
     if (entry.kind !== 'action' && entry.kind !== 'denial') return true;
     const parent = entry.thought_id === undefined ? undefined : thoughts.get(entry.thought_id);
     parent?.children?.push(entry);
+    if (parent !== undefined && entry.kind === 'action') carryOut(parent, entry);
     return parent === undefined;
   });
+}
+
+/** The first action that fits a proposal carries it out; one whose arguments the agent changed does so, too. */
+function carryOut(thought: Draft, { tool_call: id, match, call_id: callId }: Draft): void {
+  if (match !== 'exact' && match !== 'changed') return;
+  const at = thought.proposals?.findIndex((proposal) => proposal.id === id && proposal.call_id === null) ?? -1;
+  if (thought.proposals === undefined || at < 0) return;
+  thought.proposals = thought.proposals.map((one, index) => (index === at ? { ...one, call_id: callId } : one));
 }

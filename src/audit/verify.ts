@@ -6,7 +6,7 @@
  */
 import { genesisHash, hashOf } from './chain.ts';
 import { type Checkpoint, type Jwks, openCheckpoint } from './checkpoint.ts';
-import { type AuditEvent, eventFields } from './event.ts';
+import { type AuditEvent, eventFields, rareEventFields } from './event.ts';
 
 export interface VerifyInput {
   /** The whole trail, from its first event, oldest first. */
@@ -136,7 +136,9 @@ class Walk {
 
 function checkShape(event: AuditEvent, position: number): void {
   const members = typeof event === 'object' && event !== null ? Object.keys(event) : [];
-  if (members.length !== eventFields.length || !eventFields.every((field) => Object.hasOwn(event, field))) {
+  const rare: readonly string[] = rareEventFields;
+  const always = members.filter((member) => !rare.includes(member));
+  if (always.length !== eventFields.length || !eventFields.every((field) => Object.hasOwn(event, field))) {
     throw new Broken(position, `event ${position} does not have the members of an event`);
   }
   if (event.v !== 1)

@@ -17,7 +17,10 @@ function healthOf(ended: Ended<Tried>, signal: AbortSignal): Health {
   if (signal.aborted) return 'neither';
   if ('error' in ended) return 'ill';
   if ('answer' in ended.value) return ended.value.answer.head.status >= 500 ? 'ill' : 'well';
-  if (ended.value.failed.error === 'credential') return 'neither';
+  const { error, status } = ended.value.failed;
+  if (error === 'credential') return 'neither';
+  // It refused in a way that its protocol has no answer for; it is there.
+  if (status !== null && status < 500) return 'well';
   return illCodes.has(ended.value.denial.code) ? 'ill' : 'neither';
 }
 

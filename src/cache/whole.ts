@@ -4,7 +4,7 @@
  */
 import type { OperationFact } from '../call.ts';
 import { objectOf } from '../wire/json-value.ts';
-import type { Recorded } from './recording.ts';
+import type { Recorded } from '../wire/recording.ts';
 
 type Payload = OperationFact['resolved']['payload'];
 

@@ -17,8 +17,21 @@ export async function adminAddress(file: string, env: Surroundings['env']): Prom
   const { gateway, admin } = loaded.config;
   const { host, port } = hostAndPort(gateway.admin);
   if (port === 0) throw new Usage(`${file} leaves the port of gateway.admin open; name the address with --admin-url`);
-  const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
-  const scheme = gateway.admin_tls === undefined ? 'http' : 'https';
-  const url = new URL(`${scheme}://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`);
+  const url = addressOf(gateway.admin_tls === undefined ? 'http' : 'https', host, port);
   return { url, tokenFile: admin === undefined ? adminTokenFile(gateway.data_dir) : null };
+}
+
+/** Where agents reach the gate of a configuration. Throws as `adminAddress` does. */
+export async function dataAddress(file: string, env: Surroundings['env']): Promise<URL> {
+  const loaded = await loadConfig(file, env);
+  if ('faults' in loaded) throw new Error(loaded.faults.map(faultLine).join('\n'));
+  const { gateway } = loaded.config;
+  const { host, port } = hostAndPort(gateway.listen);
+  if (port === 0) throw new Usage(`${file} leaves the port of gateway.listen open; name the address with --url`);
+  return addressOf(gateway.tls === undefined ? 'http' : 'https', host, port);
+}
+
+function addressOf(scheme: string, host: string, port: number): URL {
+  const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
+  return new URL(`${scheme}://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`);
 }

@@ -4,10 +4,9 @@
  * unencrypted anywhere but to this machine, nor along a redirect.
  */
 import { readFile } from 'node:fs/promises';
-import { type IncomingMessage, request as plainRequest } from 'node:http';
-import { request as tlsRequest } from 'node:https';
 import type { AdminAddress } from './admin-address.ts';
 import { type Surroundings, Usage } from './command.ts';
+import { denyUnencrypted, type Tls, webRequest } from './web-request.ts';
 
 /** The options that every command with a gate to talk to has, for `parseArgs`. */
 export const adminOptions = {
@@ -48,17 +47,7 @@ interface Problem {
   readonly allowed?: readonly string[];
 }
 
-interface Tls {
-  readonly ca?: Buffer;
-  readonly cert?: Buffer;
-  readonly key?: Buffer;
-}
-
 const tokenVariable = 'TOLLGATE_ADMIN_TOKEN';
-const answerMs = 30_000;
-const answerBytesMax = 64 * 1_048_576;
-const loopback: ReadonlySet<string> = new Set(['127.0.0.1', 'localhost', '[::1]']);
-const untrusted = /CERT|SIGNATURE|ISSUER/;
 
 /** The admin plane of one gate, asked as one person. */
 export class AdminClient {
@@ -118,31 +107,10 @@ export class AdminClient {
     const headers = {
       authorization: `Bearer ${this.#token}`,
       accept: 'application/json',
-      ...(payload === undefined ? {} : { 'content-type': 'application/json', 'content-length': payload.length }),
+      ...(payload === undefined ? {} : { 'content-type': 'application/json' }),
     };
-    const url = new URL(path, this.#base);
-    const options = { method, headers, agent: false, signal: AbortSignal.timeout(answerMs) } as const;
-    try {
-      const answer = await new Promise<IncomingMessage>((resolve, reject) => {
-        const request =
-          url.protocol === 'https:'
-            ? tlsRequest(url, { ...options, ...this.#tls }, resolve)
-            : plainRequest(url, options, resolve);
-        request.once('error', reject).end(payload);
-      });
-      return { status: answer.statusCode ?? 0, text: await textOf(answer) };
-    } catch (fault) {
-      throw new Error(this.#unreachable(fault as NodeJS.ErrnoException));
-    }
-  }
-
-  #unreachable({ code = '', name, message }: NodeJS.ErrnoException): string {
-    const { href } = this.#base;
-    if (name === 'TimeoutError' || name === 'AbortError') return `${href} did not answer within ${answerMs / 1000} s`;
-    if (untrusted.test(code)) {
-      return `the certificate of ${href} is not trusted (${code}); name its authorities with --ca, and call it by its name`;
-    }
-    return `the admin plane at ${href} cannot be reached (${code === '' ? message : code}); is the gate up?`;
+    const asked = { method, headers, body: payload, tls: this.#tls, plane: 'the admin plane' };
+    return webRequest(new URL(path, this.#base), asked);
   }
 }
 
@@ -154,11 +122,7 @@ export async function connect(values: AdminValues, { env }: Surroundings): Promi
   if ((cert === undefined) !== (key === undefined)) throw new Usage('--cert and --key go together');
   const own = config === undefined ? undefined : await addressOf(config, env);
   const base = own?.url ?? urlOf(adminUrl as string);
-  if (base.protocol === 'http:' && !loopback.has(base.hostname)) {
-    throw new Usage(
-      `your token would go unencrypted to ${base.host}: expected https://, or an address of this machine`,
-    );
-  }
+  denyUnencrypted(base);
   const token = await tokenOf(values['token-file'], env, own);
   const tls = {
     ...(ca === undefined ? {} : { ca: await readFile(ca) }),
@@ -173,7 +137,8 @@ async function addressOf(file: string, env: Surroundings['env']): Promise<AdminA
   return (await import('./admin-address.ts')).adminAddress(file, env);
 }
 
-function urlOf(text: string): URL {
+/** An address alone. Throws `Usage`. */
+export function urlOf(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const plain =
     url !== undefined && url.pathname === '/' && url.search === '' && url.hash === '' && url.username === '';
@@ -207,19 +172,8 @@ async function tokenOf(
 }
 
 /** What would break the header, or is nothing, is not a token. */
-function fit(text: string, from: string): string {
+export function fit(text: string, from: string): string {
   const token = text.trim();
   if (!/^[\x21-\x7e]+$/.test(token)) throw new Error(`${from} does not hold a token`);
   return token;
-}
-
-async function textOf(answer: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of answer as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > answerBytesMax) throw new Error(`the answer is larger than ${answerBytesMax} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
 }

@@ -86,6 +86,26 @@ const commands: readonly Entry[] = [
     load: async () => (await import('./agent-ls.ts')).agentLs,
   },
   {
+    name: 'tools diff',
+    summary: 'show what MCP servers have changed in the definitions of tools',
+    load: async () => (await import('./tools-diff.ts')).toolsDiff,
+  },
+  {
+    name: 'tools accept',
+    summary: 'accept a changed definition of a tool',
+    load: async () => (await import('./tools-accept.ts')).toolsAccept,
+  },
+  {
+    name: 'tools ls',
+    summary: 'list what can be called, or what one task may call',
+    load: async () => (await import('./tools-ls.ts')).toolsLs,
+  },
+  {
+    name: 'tools call',
+    summary: 'call a tool once, with the checks that an agent has',
+    load: async () => (await import('./tools-call.ts')).toolsCall,
+  },
+  {
     name: 'keys ls',
     summary: "list the gate's own keys",
     load: async () => (await import('./keys-ls.ts')).keysLs,

@@ -3,9 +3,10 @@ import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { findOpa } from '../../scripts/opa.js';
+import { OpenApiFetch } from '../assembly/openapi.ts';
 import { tableOf } from '../assembly/table.ts';
 import { systemClock } from '../clock.ts';
-import { faultLine, loadConfig } from '../config/load.ts';
+import { configValidator, faultLine, loadConfig } from '../config/load.ts';
 import { type LintWorld, lintWorld } from '../policy/lint/world.ts';
 import type { OpaAccess } from '../policy/rego-files.ts';
 import { type Surroundings, Usage } from './command.ts';
@@ -53,7 +54,7 @@ export async function bundleAndWorld(
   if (values.config === undefined) {
     return { bundle: await policyFolder(values.bundle ?? 'policies'), world: null, unknownOperations: 'refuse' };
   }
-  const loaded = await loadConfig(values.config, env);
+  const loaded = await loadConfig(values.config, env, configValidator(), new OpenApiFetch(systemClock()).fetch);
   if ('faults' in loaded) throw new Error(loaded.faults.map(faultLine).join('\n'));
   const { config, directory } = loaded;
   const bundle = await policyFolder(values.bundle ?? resolve(directory, config.policy.bundle));

@@ -6,10 +6,10 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, isAbsolute, resolve } from 'node:path';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
-import { parse as parseYaml } from 'yaml';
 import { checkRates } from '../budget/rates/section.ts';
 import { checkBudget, type PriceFile } from '../budget/section.ts';
 import { checkAlerts } from '../budget/spend/section.ts';
+import type { ToolDefinition } from '../call.ts';
 import { checkKeys } from '../identity/keepers/section.ts';
 import { checkIdentity } from '../identity/section.ts';
 import { checkInspection } from '../inspection/section.ts';
@@ -21,21 +21,26 @@ import { checkTask } from '../task/section.ts';
 import { checkTelemetry } from '../telemetry/section.ts';
 import { checkRetry } from '../upstream/retry/section.ts';
 import { checkCredentials, type TlsIdentity } from '../upstream/section.ts';
+import type { OpenApiDocuments } from '../wire/dialects/http/references.ts';
 import { schemaFaults } from '../wire/schema-faults.ts';
 import { checkAssertionAudiences } from './assertion-audiences.ts';
 import { checkBindings } from './bindings.ts';
 import { absoluteCredentials, readIdentities } from './credential-files.ts';
 import { type ConfigFault, parseConfig, type Surroundings } from './document.ts';
+import { type FetchDocument, isUrl, readOpenApi } from './openapi.ts';
 import { readPriceFile } from './price-file.ts';
 import { type Config, configSchema } from './schema.ts';
 import { absoluteTls, readTls, type TlsOfConfig } from './tls-files.ts';
+import { absoluteTools, readToolFiles } from './tool-files.ts';
 
 export interface Loaded {
   readonly config: Config;
   /** The directory of the file. */
   readonly directory: string;
-  /** The parsed OpenAPI document of each http route, by route name. */
-  readonly openapi: Readonly<Record<string, unknown>>;
+  /** The OpenAPI documents of each http route, by route name. */
+  readonly openapi: Readonly<Record<string, OpenApiDocuments>>;
+  /** The definitions in the `tools` file of each mcp route that has one, by route name. */
+  readonly tools: Readonly<Record<string, readonly ToolDefinition[]>>;
   /** What stands in the file of `budget.prices`; null without one. */
   readonly prices: PriceFile | null;
   /** What stands in the files of each plane's `tls`. */
@@ -51,8 +56,6 @@ export interface Loaded {
 /** A whole configuration, or everything that is wrong; `files` are those that were looked at. */
 export type LoadResult = Loaded | { readonly faults: readonly ConfigFault[]; readonly files: readonly string[] };
 
-const openapiBytesMax = 16 * 1_048_576;
-
 export type ConfigValidator = ValidateFunction<Config>;
 
 /** The schema, compiled: it takes 100 ms in one piece, so who loads more than once makes it once. */
@@ -61,11 +64,15 @@ export function configValidator(): ConfigValidator {
   return ajv.compile<Config>(configSchema);
 }
 
-/** Loads and checks `file`. Never throws for what is in the file, or for its absence. */
+/**
+ * Loads and checks `file`. Never throws for what is in the file, or for its absence. Without `fetch` OpenAPI documents
+ * from the network are left out, for whoever does not need them.
+ */
 export async function loadConfig(
   file: string,
   env: Surroundings['env'],
   validate: ConfigValidator = configValidator(),
+  fetch?: FetchDocument,
 ): Promise<LoadResult> {
   const path = resolve(file);
   const directory = dirname(path);
@@ -90,15 +97,23 @@ export async function loadConfig(
   if (!isConfig(value, validate, faults, faultAt)) return { faults: inOrder(faults), files };
   for (const { pointer, message } of crossChecks(value)) faults.push(faultAt(pointer, message));
   const config = withAbsolutePaths(value, directory);
-  const openapi = await readOpenapi(config, faults, faultAt);
-  files.push(...config.routes.flatMap((route) => (route.kind === 'http' ? [route.openapi] : [])));
+  const openapi: Record<string, OpenApiDocuments> = {};
+  for (const [index, route] of config.routes.entries()) {
+    if (route.kind !== 'http') continue;
+    const source = { directory, dataDir: config.gateway.data_dir, fetch };
+    const documents = await readOpenApi(route, source, files, (key, message) =>
+      faults.push(faultAt(`/routes/${index}/${key}`, message)),
+    );
+    if (documents !== undefined) openapi[route.name] = documents;
+  }
+  const tools = await readToolFiles(config.routes, files, (pointer, message) => faults.push(faultAt(pointer, message)));
   const prices = await readPriceFile(config.budget.prices, { env, directory }, files, faults);
   const tls = await readTls(config.gateway, files, (pointer, message) => faults.push(faultAt(pointer, message)));
   const identities = await readIdentities(config.credentials, files, (pointer, message) =>
     faults.push(faultAt(pointer, message)),
   );
   if (faults.length > 0) return { faults: inOrder(faults), files };
-  return { config, directory, openapi, prices, tls, identities, files, fault: faultAt };
+  return { config, directory, openapi, tools, prices, tls, identities, files, fault: faultAt };
 }
 
 /** What no schema can say, by the rooms that know. Pointers are from the root of the file. */
@@ -145,7 +160,9 @@ function withAbsolutePaths(config: Config, directory: string): Config {
     budget: { ...config.budget, ...(prices === undefined ? {} : { prices: absolute(prices) }) },
     credentials: absoluteCredentials(config.credentials, absolute),
     routes: config.routes.map((route) =>
-      route.kind === 'http' ? { ...route, openapi: absolute(route.openapi) } : route,
+      route.kind === 'http'
+        ? { ...route, openapi: isUrl(route.openapi) ? route.openapi : absolute(route.openapi) }
+        : absoluteTools(route, absolute),
     ),
   };
 }
@@ -161,28 +178,6 @@ function absoluteCommand(keys: Config['keys'], directory: string): Config['keys'
   const [program, ...args] = keys.command ?? [];
   if (program === undefined || !/^\.{1,2}\//.test(program)) return keys;
   return { ...keys, command: [resolve(directory, program), ...args] };
-}
-
-async function readOpenapi(
-  config: Config,
-  faults: ConfigFault[],
-  faultAt: (pointer: string, message: string) => ConfigFault,
-): Promise<Record<string, unknown>> {
-  const documents: Record<string, unknown> = {};
-  for (const [index, route] of config.routes.entries()) {
-    if (route.kind !== 'http') continue;
-    const pointer = `/routes/${index}/openapi`;
-    try {
-      const source = await readFile(route.openapi, 'utf8');
-      if (source.length > openapiBytesMax) throw new Error(`it is larger than ${openapiBytesMax} bytes`);
-      documents[route.name] = parseYaml(source);
-    } catch (fault) {
-      faults.push(
-        faultAt(pointer, `the OpenAPI document ${route.openapi} cannot be read: ${(fault as Error).message}`),
-      );
-    }
-  }
-  return documents;
 }
 
 function inOrder(faults: readonly ConfigFault[]): readonly ConfigFault[] {

@@ -7,6 +7,7 @@ import { auditSection } from '../audit/section.ts';
 import { breakerSection } from '../breaker/section.ts';
 import { budgetSection } from '../budget/section.ts';
 import { cacheSection } from '../cache/section.ts';
+import { idempotencySection } from '../idempotency/section.ts';
 import { keysSection } from '../identity/keepers/section.ts';
 import { adminSection, issuersSection, subjectIssuersSection } from '../identity/section.ts';
 import { inspectionSection } from '../inspection/section.ts';
@@ -34,6 +35,7 @@ export const configSchema = Type.Object(
     breaker: breakerSection,
     retry: retrySection,
     cache: cacheSection,
+    idempotency: idempotencySection,
     routes: routesSection,
     credentials: credentialsSection,
     store: storeSection,

@@ -84,6 +84,7 @@ export function callInput(
       effect: operation.effect,
       reads: operation.reads,
       sends: operation.sends,
+      ...some('drifted', operation.drift === undefined ? undefined : true),
       method: payload.method,
       path: payload.path.split('?', 1)[0] as string,
       ...(leftOut.has('call.arguments') ? {} : { arguments: payload.args }),

@@ -108,6 +108,11 @@ const operation = closed(
         description: 'Where more is asked for, or more than the budgets have left; without it, lower',
       }),
     ),
+    exact_thought: Type.Optional(
+      Type.Boolean({
+        description: 'Over what the purpose says: whether it must carry out what a model has proposed, and only once',
+      }),
+    ),
     wrap_up: Type.Optional(
       Type.Integer({
         minimum: 1,
@@ -135,6 +140,12 @@ const purpose = closed(
     subject,
     task: Type.Optional(task),
     loops: Type.Optional(loops),
+    exact_thought: Type.Optional(
+      Type.Boolean({
+        description:
+          'Whether each write and delete of a tool must carry out what a model of the task has proposed: with its arguments, and only once; without it, not',
+      }),
+    ),
     regions: Type.Optional(texts('Where its data may go; one `*` stands for any text. Without it, nowhere')),
     same_subject: texts('Arguments of these names, at any depth, must be the id of the task’s subject'),
     operations: Type.Object({}, { additionalProperties: operation, description: 'What may be called, by name' }),

@@ -148,6 +148,11 @@ const call = closed({
   effect: oneOf(['read', 'write', 'delete']),
   reads: Type.Array(oneOf(['untrusted', 'private']), { description: 'Taint that this call adds to the task' }),
   sends: oneOf(['inside', 'outside'], 'Whether what is sent leaves the trust domain'),
+  drifted: Type.Optional(
+    Type.Boolean({
+      description: 'True where the definition of the MCP tool is not the accepted one; absent where it is',
+    }),
+  ),
   method: filled('HTTP method the target gets'),
   path: text('Path the target gets, without the query'),
   arguments: mapOf(true, 'http: path, query, headers, body; agent: the arguments; model: the body without its texts'),

@@ -3,6 +3,7 @@
  * schema keyword `discriminator` and not by a plain union, because a validator fills no defaults into the latter.
  */
 import Type from 'typebox';
+import { isAggregable } from '../wire/mcp/names.ts';
 import { child } from '../wire/pointer.ts';
 import { callUsd, modelPrice, priceFaults } from '../wire/price.ts';
 import { keyFaults } from './keys.ts';
@@ -106,6 +107,28 @@ const modelRoute = Type.Object(
   { additionalProperties: false, description: 'A model.' },
 );
 
+const result = Type.Optional(
+  Type.Object(
+    {
+      max_bytes: Type.Optional(
+        Type.Integer({
+          minimum: 1_024,
+          maximum: 67_108_864,
+          description:
+            'What is longer than this goes out in pages: JSON without a part of its longest list or text, text cut at a line. The rest is kept for the task, sealed, for at most 15 minutes and 4 MiB, and read by `GET /tasks/{id}/results/{cursor}`. Bytes that are no text are refused beyond it. Left out: no such bound.',
+        }),
+      ),
+      html: Type.Optional(
+        Type.Literal('text', {
+          description:
+            'Pages in HTML become plain text with their links, without scripts, styles, comments and what a reader of the page would not see. Left out: they stay as they are.',
+        }),
+      ),
+    },
+    { additionalProperties: false, description: 'What becomes of results before they reach the agent.' },
+  ),
+);
+
 const httpRoute = Type.Object(
   {
     name: Type.String({
@@ -117,10 +140,27 @@ const httpRoute = Type.Object(
     select,
     binding,
     targets: Type.Array(httpTarget, several),
-    openapi: Type.String({ minLength: 1, description: 'The OpenAPI document; a path relative to this file.' }),
+    openapi: Type.String({
+      minLength: 1,
+      description:
+        'The OpenAPI document, 3.0 or 3.1, in YAML or JSON: a path relative to this file, or a URL (https, or http on loopback), read at the start and on a reload. Of a URL the last good copy is kept in data_dir, for a start without the network.',
+    }),
+    openapi_hosts: Type.Optional(
+      Type.Array(Type.String({ minLength: 1 }), {
+        maxItems: 16,
+        description:
+          'Hosts (`schemas.example.com`, `https://schemas.example.com:8443`) that `$ref`s of the document may lead to, besides its own. Files they may lead to lie below the folder of this file or of the document.',
+      }),
+    ),
     operations: Type.Record(Type.String(), operationSettings, {
       default: {},
       description: 'Settings of single operations, by operationId.',
+    }),
+    result,
+    responses: Type.Enum(['off', 'observe', 'enforce'], {
+      default: 'off',
+      description:
+        'Whether answers that are well (2xx) must fit what the document says of them: `enforce` refuses others (`upstream_error`), `observe` tells of them in the log and the metrics.',
     }),
   },
   { additionalProperties: false, description: 'An HTTP service.' },
@@ -143,6 +183,7 @@ const mcpRoute = Type.Object(
       description:
         'Settings of single tools, by their name, and of methods such as `resources/read`. The effect of a tool that is not named here is `delete`, whatever its server says of it.',
     }),
+    result,
     tools: Type.Optional(
       Type.String({
         minLength: 1,
@@ -207,7 +248,11 @@ export function checkRoutes(config: RoutesConfig, credentials: Readonly<Record<s
     pointer: `/routes/${index}/name`,
     message: `expected a name no other route has, found ${config[index]?.name} again`,
   }));
-  for (const [index, { targets, price, operations = {} }] of config.entries()) {
+  for (const [index, { name, kind, targets, price, operations = {} }] of config.entries()) {
+    if (kind !== 'model' && !isAggregable(name)) {
+      const message = `expected a name without __ that does not end in _: ${name}__tool would not say where the tool begins`;
+      faults.push({ pointer: `/routes/${index}/name`, message });
+    }
     const at = `/routes/${index}/targets`;
     faults.push(...priceFaults(price ?? {}, `/routes/${index}/price`));
     for (const [name, settings] of Object.entries(operations)) {

@@ -1,6 +1,7 @@
 /**
- * The routing table as the gate works with it, and with it the registry of operations: what can be called at all.
- * Built whole from the config and the documents it names, then never changed; a reload builds a new one.
+ * The routing table as the gate works with it, and with it the registry of operations: what can be called at all. Built
+ * whole from the config and the documents it names; a reload builds a new one. Only the tools of mcp routes change in it:
+ * they are what `withTools` is given.
  */
 
 import type { BindingRequired, CallKind, Operation, OperationRegistry, Price, Route, Target } from '../call.ts';
@@ -10,6 +11,7 @@ import { child } from '../wire/pointer.ts';
 import { callPriceOf, type ModelPrices, priceOf } from '../wire/price.ts';
 import { tokenizerOf } from '../wire/tokenizer.ts';
 import { keysOf } from './keys.ts';
+import { LiveOperations, type LiveRoute, type LiveTools } from './live-operations.ts';
 import type { RouteConfig, RouteFault, RoutesConfig } from './section.ts';
 import type { TargetConfig } from './target.ts';
 
@@ -42,34 +44,38 @@ const callKinds: Readonly<Record<Route['kind'], CallKind>> = {
   agent: 'agent',
 };
 
-export class RouteTable implements OperationRegistry {
-  readonly #routes: ReadonlyMap<string, Route>;
-  readonly #operations: ReadonlyMap<string, Operation>;
-  readonly #byRoute: ReadonlyMap<string, readonly Operation[]>;
-  readonly #all: readonly Operation[];
-  readonly #bindings: ReadonlyMap<string, readonly BindingRequired[]>;
+interface Rows {
+  readonly routes: ReadonlyMap<string, Route>;
+  readonly byRoute: ReadonlyMap<string, readonly Operation[]>;
+  readonly bindings: ReadonlyMap<string, readonly BindingRequired[]>;
+  readonly live: ReadonlyMap<string, LiveRoute>;
+}
 
-  private constructor(
-    routes: ReadonlyMap<string, Route>,
-    byRoute: ReadonlyMap<string, readonly Operation[]>,
-    bindings: ReadonlyMap<string, readonly BindingRequired[]>,
-  ) {
-    this.#routes = routes;
-    this.#bindings = bindings;
-    this.#byRoute = byRoute;
-    this.#all = [...byRoute.values()].flat();
-    this.#operations = new Map(this.#all.map((operation) => [operation.name, operation]));
+export class RouteTable implements OperationRegistry {
+  readonly #rows: Rows;
+  readonly #operations: ReadonlyMap<string, Operation>;
+  readonly #fixed: readonly Operation[];
+  readonly #live: LiveOperations | undefined;
+
+  private constructor(rows: Rows, tools?: LiveTools) {
+    this.#rows = rows;
+    this.#fixed = [...rows.byRoute.values()].flat();
+    this.#operations = new Map(this.#fixed.map((operation) => [operation.name, operation]));
+    if (tools !== undefined) {
+      this.#live = new LiveOperations(rows.live, tools, (name) => this.#operations.has(name));
+    }
   }
 
   /**
    * The table of `routes`, with the operations that the sources find in them. Throws `RouteTableFaulty` with all
    * faults: documents that cannot be read, settings of operations that do not exist, names that two operations share,
-   * models without a price.
+   * models without a price. Of tools of mcp routes it knows nothing yet.
    */
   static build(parts: RouteTableParts): RouteTable {
     const routes = new Map<string, Route>();
     const byRoute = new Map<string, readonly Operation[]>();
     const bindings = new Map<string, readonly BindingRequired[]>();
+    const live = new Map<string, LiveRoute>();
     const faults: RouteFault[] = [];
     const names = new Set<string>();
     for (const [index, row] of parts.routes.entries()) {
@@ -83,40 +89,57 @@ export class RouteTable implements OperationRegistry {
           found.faults.push({ pointer: `/routes/${index}`, message });
         }
         names.add(operation.name);
-        bindings.set(operation.name, bindingsOf(row, operation));
+        bindings.set(operation.name, bindingsOf(row, operation.name));
       }
       routes.set(row.name, route);
       byRoute.set(row.name, found.operations);
+      if (row.kind === 'mcp') {
+        const bindingOf = (tool: string) => bindingsOf(row, `${row.name}.${tool}`);
+        live.set(row.name, { route, settings: settingsOf(row), bindingOf });
+      }
       faults.push(...found.faults);
     }
     if (faults.length > 0) throw new RouteTableFaulty(faults);
-    return new RouteTable(routes, byRoute, bindings);
+    return new RouteTable({ routes, byRoute, bindings, live });
+  }
+
+  /** The same table, with the tools that the servers of its mcp routes offer at any time. */
+  withTools(tools: LiveTools): RouteTable {
+    return new RouteTable(this.#rows, tools);
   }
 
   get(name: string): Operation | undefined {
-    return this.#operations.get(name);
+    return this.#operations.get(name) ?? this.#live?.get(name);
   }
 
   ofRoute(route: string): readonly Operation[] {
-    return this.#byRoute.get(route) ?? [];
+    const fixed = this.#rows.byRoute.get(route) ?? [];
+    const live = this.#live?.ofRoute(route) ?? [];
+    return live.length === 0 ? fixed : [...live, ...fixed];
   }
 
   all(): readonly Operation[] {
-    return this.#all;
+    if (this.#live === undefined || this.#rows.live.size === 0) return this.#fixed;
+    return [...this.#rows.routes.keys()].flatMap((route) => this.ofRoute(route));
+  }
+
+  /** Resolves once the servers of a route, or of all routes, have said what they offer, or after a short while. */
+  async known(route?: string): Promise<void> {
+    if (route === undefined || this.#rows.live.has(route)) await this.#live?.known(route);
   }
 
   route(name: string): Route | undefined {
-    return this.#routes.get(name);
+    return this.#rows.routes.get(name);
   }
 
   /** Which keys tokens must belong to for this operation: what its route asks for, and what it asks for itself. */
   bindings(operation: string): readonly BindingRequired[] {
-    return this.#bindings.get(operation) ?? [];
+    return this.#rows.bindings.get(operation) ?? this.#live?.bindings(operation) ?? [];
   }
 
   /** All routes, in the order of the file. */
   routes(): readonly Route[] {
-    return [...this.#routes.values()];
+    return [...this.#rows.routes.values()];
   }
 }
 
@@ -137,7 +160,9 @@ function operationsOf(
   // Of a document that cannot be read every name would seem wrong.
   if (operations.length === 0 && faults.length > 0) return { operations, faults: faults.map(inTable) };
   const ids = operations.map(({ name }) => name.slice(row.name.length + 1));
-  const unknown = Object.keys(settings.operations).filter((id) => !ids.includes(id));
+  // What the server of an mcp route offers shows once it is asked.
+  const isOpen = row.kind === 'mcp';
+  const unknown = isOpen ? [] : Object.keys(settings.operations).filter((id) => !ids.includes(id));
   const message = `expected an operation of this route: ${ids.join(', ') || 'it has none'}`;
   return {
     operations,
@@ -155,7 +180,7 @@ function settingsOf(row: RouteConfig): RouteSettings['operations'] {
   return Object.fromEntries(priced);
 }
 
-function bindingsOf(row: RouteConfig, { name }: Operation): readonly BindingRequired[] {
+function bindingsOf(row: RouteConfig, name: string): readonly BindingRequired[] {
   const own = row.kind !== 'model' ? row.operations[name.slice(row.name.length + 1)] : undefined;
   return [row.binding ?? 'none', own?.binding ?? 'none'];
 }
@@ -173,7 +198,19 @@ function routeOf(
     unpriced.push({ pointer: `${pointer}/targets/${index}/model`, message: price });
     return targetOf(row, target, callPriceOf(0, 'none'));
   });
-  return { route: { name: row.name, kind: row.kind, targets }, unpriced };
+  return { route: { name: row.name, kind: row.kind, targets, ...answersOf(row) }, unpriced };
+}
+
+/** What the row says of answers. */
+function answersOf(row: RouteConfig): Pick<Route, 'result' | 'responses'> {
+  if (row.kind === 'model') return {};
+  const { max_bytes: maxBytes, html } = row.result ?? {};
+  const result = {
+    ...(maxBytes === undefined ? {} : { maxBytes }),
+    ...(html === undefined ? {} : { htmlAsText: true as const }),
+  };
+  const responses = row.kind === 'http' && row.responses !== 'off' ? { responses: row.responses } : {};
+  return { ...(Object.keys(result).length === 0 ? {} : { result }), ...responses };
 }
 
 /** The price of the target itself, of its route, or one that is known of its model; else what to do about it. */

@@ -38,12 +38,18 @@ export const adminRoutes = {
   'task.kill': { method: 'POST', path: '/tasks/{id}/kill', roles: ['operator'], records: 'durable', stops: true },
   budgets: { method: 'GET', path: '/budgets', roles: ['auditor', 'operator'], records: null },
   'task.raise': { method: 'POST', path: '/tasks/{id}/raise', roles: ['operator'], records: 'durable' },
+  'operation.list': {
+    ...{ method: 'GET', path: '/operations' },
+    ...{ roles: ['auditor', 'policy_author', 'operator'], records: null },
+  },
   'suspension.list': { method: 'GET', path: '/suspensions', roles: ['operator'], records: null },
   'suspension.suspend': {
     ...{ method: 'POST', path: '/suspensions', roles: ['operator'] },
     ...{ records: 'durable', stops: true },
   },
   'suspension.resume': { method: 'POST', path: '/suspensions/resume', roles: ['operator'], records: 'durable' },
+  'tools.list': { method: 'GET', path: '/tools', roles: ['auditor', 'policy_author', 'operator'], records: null },
+  'tools.accept': { method: 'POST', path: '/tools/accept', roles: ['operator'], records: 'durable' },
   'keys.list': { method: 'GET', path: '/keys', roles: ['operator'], records: null },
   'keys.rotate': { method: 'POST', path: '/keys/rotate', roles: ['operator'], records: 'durable' },
   'policy.show': {

@@ -2,12 +2,12 @@
  * How a request to a surface becomes a call: which surface it is of, what its headers say besides, and the Arrival that
  * climbs the ladder. Calls that are made and calls that are only checked come in by this one page.
  */
-import type { Arrival, Shown, Trace, Watch, WireRequest } from '../call.ts';
+import type { Arrival, Conversation, Shown, Trace, Watch, WireRequest } from '../call.ts';
 import { type Clock, newId } from '../clock.ts';
-import { type Denial, deny } from '../denial.ts';
+import { type Denial, deny, isDenial } from '../denial.ts';
+import { idempotencyKeyHeader, readIdempotencyKey, readToolCallId, toolCallIdHeader } from '../wire/call-hints.ts';
 import type { Dialect, RawRequest } from '../wire/dialect.ts';
 
-const toolCallIdForm = /^[\x21-\x7e]{1,256}$/;
 const deadlineMsMax = 600_000;
 
 /** What a request to the data plane comes with besides itself. */
@@ -19,6 +19,7 @@ export interface RequestContext {
 /** What an agent may say of a call beside it. */
 export interface CallHints {
   readonly toolCallId: string | null;
+  readonly idempotencyKey?: string;
   readonly deadlineMs: number | null;
   readonly caching?: 'bypass' | 'refresh';
 }
@@ -38,18 +39,20 @@ export function single(request: RawRequest, name: string): string | null {
   return typeof value === 'string' ? value : null;
 }
 
-/** What the headers of a call say. Denies `request_invalid` for a deadline that is none. */
+/** What the headers of a call say. Denies `request_invalid` for a deadline or an idempotency key that is none. */
 export function hintsOf(request: RawRequest): CallHints | Denial {
-  const toolCallId = single(request, 'x-tollgate-tool-call-id');
   const deadline = single(request, 'x-tollgate-deadline-ms');
   const deadlineMs = deadline === null ? null : Number(deadline);
   if (deadlineMs !== null && !(Number.isInteger(deadlineMs) && deadlineMs > 0 && deadlineMs <= deadlineMsMax)) {
     return deny('request_invalid', `x-tollgate-deadline-ms must be a whole number from 1 to ${deadlineMsMax}.`);
   }
+  const key = readIdempotencyKey(request.headers[idempotencyKeyHeader]);
+  if (isDenial(key)) return key;
   const caching = cachingOf(request);
   return {
-    toolCallId: toolCallId !== null && toolCallIdForm.test(toolCallId) ? toolCallId : null,
+    toolCallId: readToolCallId(single(request, toolCallIdHeader)),
     deadlineMs,
+    ...(key === null ? {} : { idempotencyKey: key }),
     ...(caching === null ? {} : { caching }),
   };
 }
@@ -71,6 +74,7 @@ export interface Arriving {
   readonly shown: Shown;
   readonly abort: AbortController;
   readonly watch?: Watch;
+  readonly conversation?: Conversation;
 }
 
 /** A call that has just come in. */

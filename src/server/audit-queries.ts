@@ -14,6 +14,7 @@ import { type Denial, type DenialCode, denials, deny, isDenial } from '../denial
 import type { Query } from './admin-routes.ts';
 
 const textFilters = ['task', 'agent', 'tenant', 'subject', 'operation', 'decision', 'trace_id', 'call'] as const;
+const matches = ['exact', 'changed', 'name', 'none', 'observed', 'reported'] as const;
 const pagingNames = ['limit', 'cursor', 'order'];
 
 /** The audit trail as people ask it; denies `args_invalid` for filters and cursors that are none. */
@@ -105,6 +106,11 @@ export function readFilter(query: Query, unknownNames: readonly string[]): Event
     } else if (name === 'code') {
       if (!Object.hasOwn(denials, value)) return deny('args_invalid', `There is no denial code ${value}.`);
       filter.code = value as DenialCode;
+    } else if (name === 'match') {
+      if (!(matches as readonly string[]).includes(value)) {
+        return deny('args_invalid', `match is one of: ${matches.join(', ')}.`, { allowed: matches });
+      }
+      filter.match = value as (typeof matches)[number];
     } else if (name === 'type') {
       if (!(eventTypes as readonly string[]).includes(value)) {
         return deny('args_invalid', `type is one of: ${eventTypes.join(', ')}.`);
@@ -121,6 +127,6 @@ export function readFilter(query: Query, unknownNames: readonly string[]): Event
   }
   if (unknownNames.length === 0) return filter;
   return deny('args_invalid', `There is no filter ${unknownNames.join(', ')}.`, {
-    allowed: [...textFilters, 'code', 'type', 'from', 'to', ...pagingNames],
+    allowed: [...textFilters, 'code', 'match', 'type', 'from', 'to', ...pagingNames],
   });
 }

@@ -33,6 +33,11 @@ export interface DataPlanePorts {
     handles(path: string): boolean;
     answer(request: RawRequest, context: TaskContext): Promise<Reply>;
   };
+  /** `/mcp`: answers in JSON-RPC, but for what is no message of MCP. */
+  readonly mcp: {
+    handles(path: string): boolean;
+    answer(request: RawRequest, context: TaskContext, abort: AbortController): Promise<Reply | Denial>;
+  };
   /** Documents by path: keys and metadata. */
   readonly documents: Readonly<Record<string, () => JsonObject>>;
   /** The models that the task of this credential may use by a surface, as this one lists them. */
@@ -108,7 +113,7 @@ export class DataPlane {
 
   async #dispatch(request: RawRequest, context: TaskContext, abort: AbortController): Promise<Reply | Denial> {
     const { path, method } = request;
-    const { readiness, documents, tasks, oauth, oauthLife, dialects } = this.#ports;
+    const { readiness, documents, tasks, oauth, oauthLife, mcp, dialects } = this.#ports;
     if (path === '/livez') return jsonReply(200, { status: 'alive' });
     if (path === '/readyz') return readiness.reply();
     const document = documents[path];
@@ -118,6 +123,7 @@ export class DataPlane {
     if (oauthLife.handles(path) && method === 'POST') return oauthLife.answer(request, context);
     if (tasks.handles(path)) return this.#own(tasks.answer(request, context), context);
     if (path === '/v1/models' && method === 'GET') return this.#own(this.#models(request), context);
+    if (mcp.handles(path)) return this.#own(mcp.answer(request, context, abort), context);
     const dialect = dialectOf(dialects, request);
     if (isDenial(dialect)) return this.#own(dialect, context);
     return this.#call(dialect, request, context, abort);

@@ -1,5 +1,5 @@
 /** How answers to calls and denials leave the gate: the headers that every one carries, and the shape of each surface. */
-import type { Shown, Spending, Underway } from '../call.ts';
+import type { CachedAnswer, Shown, Spending, Underway } from '../call.ts';
 import { type Denial, denialHeaders } from '../denial.ts';
 import type { Reply, Rooms } from '../pipeline.ts';
 import { traceparentOf } from '../telemetry/trace.ts';
@@ -17,7 +17,7 @@ export function callHeaders(
   return {
     ...(cache?.state === 'miss' ? { 'x-tollgate-cache': 'miss' } : {}),
     // Age: RFC 9111 §5.1.
-    ...(cache?.state === 'hit' ? { 'x-tollgate-cache': 'hit', age: String(Math.floor(cache.kept.ageMs / 1000)) } : {}),
+    ...(cache?.state === 'hit' ? keptHeaders(cache.kept) : {}),
     'x-request-id': call.requestId,
     'x-tollgate-call-id': call.id,
     'x-tollgate-overhead-ms': overheadMs.toFixed(2),
@@ -33,6 +33,12 @@ export function callHeaders(
   };
 }
 
+/** How an answer came that was not sent for: to this very call, made before, or to one that is equal. */
+function keptHeaders({ ageMs, repeated }: CachedAnswer): Record<string, string> {
+  const age = String(Math.floor(ageMs / 1000));
+  return repeated === true ? { 'idempotent-replayed': 'true', age } : { 'x-tollgate-cache': 'hit', age };
+}
+
 /** The encoders of the pipeline, over the dialects. `challenge` gives the `WWW-Authenticate` of a denial that has one. */
 export function encoders(
   dialects: readonly Dialect[],
@@ -44,8 +50,9 @@ export function encoders(
     return dialect;
   };
   return {
-    encodeDenial: ({ surface, shown, requestId }, denial, members): Reply => {
-      const { status, headers, body } = dialectOf(surface).denial(denial, members, requestId);
+    encodeDenial: ({ surface, shown, requestId, request }, denial, members): Reply => {
+      const own = request.denial?.(denial, members);
+      const { status, headers, body } = own ?? dialectOf(surface).denial(denial, members, requestId);
       const challenged = challengeHeader(challenge(denial, shown));
       const rates = rateHeaders(surface, denial.details.rates ?? []);
       return { status, headers: { ...denialHeaders(denial), ...rates, ...challenged, ...headers }, body };

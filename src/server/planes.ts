@@ -48,6 +48,8 @@ export class Planes {
   #drainMs: number;
   url = '';
   adminUrl = '';
+  /** Where the data plane listens, with the port that was chosen. */
+  dataAddress: { readonly host: string; readonly port: number };
   /** Values of the Host header that are the admin plane's, in lower case. */
   adminHosts: readonly string[] = [];
   #adminAddress: { readonly host: string; readonly port: number } | undefined;
@@ -56,6 +58,7 @@ export class Planes {
     this.#parts = parts;
     const { gateway, limits: bounds, tls, clock, data, admin } = parts;
     this.#drainMs = bounds.drain_ms;
+    this.dataAddress = hostAndPort(gateway.listen);
     this.#data = new Listener({
       ...hostAndPort(gateway.listen),
       ...{ bounds, clock, tls: tlsOf(gateway.tls, tls.data), enter: data.enter },
@@ -73,6 +76,7 @@ export class Planes {
   async open(): Promise<void> {
     const { gateway } = this.#parts;
     const data = await this.#data.open();
+    this.dataAddress = data;
     try {
       const admin = await this.#admin.open();
       this.url = urlOf(data, gateway.tls);

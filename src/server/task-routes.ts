@@ -19,6 +19,7 @@ import type { TaskChecks } from './check.ts';
 import type { CheckpointRoutes } from './checkpoint-routes.ts';
 import { credentialOf } from './credential.ts';
 import { jsonReply } from './reply.ts';
+import type { ResultRoutes } from './result-routes.ts';
 import { taskDocument, tokenDocument } from './task-document.ts';
 
 export interface TaskRoutesPorts<Verdict extends TaskVerdict> {
@@ -35,6 +36,8 @@ export interface TaskRoutesPorts<Verdict extends TaskVerdict> {
   readonly checks: Pick<TaskChecks, 'answer'>;
   /** `GET` and `PUT /tasks/{id}/checkpoint`. */
   readonly checkpoints: Pick<CheckpointRoutes, 'answer'>;
+  /** `GET /tasks/{id}/results/{cursor}`. */
+  readonly results: Pick<ResultRoutes, 'answer'>;
   readonly recordThought: (
     record: TaskRecord,
     thoughtId: ThoughtId,
@@ -55,7 +58,7 @@ export const saidByPolicy: ReadonlySet<DenialCode> = new Set([
 
 /** What is posted to a task. */
 const posted: ReadonlySet<string> = new Set(['token', 'complete', 'kill', 'thoughts', 'check']);
-const taskPath = /^\/tasks(?:\/([^/]+)(?:\/([a-z]+))?)?$/;
+const taskPath = /^\/tasks(?:\/([^/]+)(?:\/([a-z]+)(?:\/([A-Za-z0-9_.-]{1,64}))?)?)?$/;
 
 /** What a request to the task routes comes with besides itself. */
 export type TaskContext = RequestContext;
@@ -75,12 +78,13 @@ export class TaskRoutes<Verdict extends TaskVerdict> {
 
   /** Answers a request to the task routes; what it may not have is a denial for the caller to encode. */
   async answer(request: RawRequest, context: TaskContext): Promise<Reply | Denial> {
-    const [whole, id, verb] = taskPath.exec(request.path) ?? [];
+    const [whole, id, verb, item] = taskPath.exec(request.path) ?? [];
     if (whole === undefined) return deny('route_unknown', 'There is no such route.');
     const credential = credentialOf(request);
     if (isDenial(credential)) return credential;
     if (id === undefined)
       return request.method === 'POST' ? this.#open(request, credential, context) : wrongMethod('POST');
+    if (item !== undefined) return this.#item(request, credential, id, verb, item, context);
     const route = `${request.method} ${verb ?? ''}`;
     switch (route) {
       case 'GET ':
@@ -104,6 +108,18 @@ export class TaskRoutes<Verdict extends TaskVerdict> {
         return known === undefined ? deny('route_unknown', 'There is no such route.') : wrongMethod(known);
       }
     }
+  }
+
+  #item(
+    { method }: RawRequest,
+    credential: ShownToken | null,
+    id: string,
+    verb: string | undefined,
+    item: string,
+    context: TaskContext,
+  ): Denial | Promise<Reply | Denial> {
+    if (verb !== 'results') return deny('route_unknown', 'There is no such route.');
+    return method === 'GET' ? this.#ports.results.answer(credential, id, item, context) : wrongMethod('GET');
   }
 
   async #open(request: RawRequest, credential: ShownToken | null, context: TaskContext): Promise<Reply | Denial> {

@@ -59,6 +59,13 @@ export class Presence implements AsyncDisposable {
     return this.#alive;
   }
 
+  /** Whether `holder` has given a sign within its lease. Rejects with `StoreUnavailable`. */
+  async isAlive(holder: string): Promise<boolean> {
+    // Nothing stands between a name and the same with the lowest character behind it.
+    const [found] = await this.#parts.store.indexRange(aliveKey, { below: `${holder}!`, limit: 1 });
+    return found === holder;
+  }
+
   /** Gives the first sign; if the store is away just then, the next ones follow. Never rejects. */
   async open(): Promise<void> {
     await this.#turn();

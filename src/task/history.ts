@@ -76,8 +76,30 @@ export function enterHistory(record: TaskRecord, entry: HistoryEntry, historyMax
   };
 }
 
+/** The record as it was without a call that is made again as itself: not twice in the history, nor in the sums. */
+export function withoutCall(record: TaskRecord, callId: CallId): TaskRecord {
+  const entry = record.history.find((one) => one.callId === callId && one.state !== 'denied');
+  const count = entry === undefined ? undefined : record.counts[entry.operation];
+  if (entry === undefined || count === undefined) return record;
+  const noEffect = entry.status !== undefined && entry.status >= 400 && entry.status < 500;
+  return {
+    ...record,
+    history: record.history.filter((one) => one !== entry),
+    counts: {
+      ...record.counts,
+      [entry.operation]: {
+        ...count,
+        calls: count.calls - 1,
+        sums: noEffect ? count.sums : addSums(count.sums, entry.facts, -1),
+      },
+    },
+  };
+}
+
 export interface Ending {
   readonly callId: CallId;
+  /** It was made before, and counts as that one call. */
+  readonly repeats?: true;
   readonly operation: string;
   readonly route: string;
   readonly facts: JsonObject;
@@ -163,7 +185,7 @@ export function endHistory(record: TaskRecord, ending: Ending): TaskRecord {
     counts: {
       ...record.counts,
       [ending.operation]: {
-        calls: count.calls - (state === 'denied' ? 1 : 0),
+        calls: count.calls - (state === 'denied' || ending.repeats === true ? 1 : 0),
         denied: count.denied + (state === 'denied' ? 1 : 0),
         failed: count.failed + (state === 'failed' ? 1 : 0),
         costMicroUsd: count.costMicroUsd + outcome.costMicroUsd,

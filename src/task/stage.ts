@@ -12,6 +12,7 @@ import type {
   DecisionFact,
   EntryFact,
   HistoryEntry,
+  IdempotencyFact,
   Obligations,
   Operation,
   OperationFact,
@@ -35,7 +36,7 @@ import { type AgentLimits, type AgentLoopsUse, type AgentNews, denyAgentRuns } f
 import { callDigests, keyedDigest } from './call-digests.ts';
 import type { CarriedTaint } from './carried.ts';
 import { type Caught, withCaught } from './caught.ts';
-import { askedToWait, enterHistory, factsOf, repeatsOf, withDenial } from './history.ts';
+import { askedToWait, enterHistory, factsOf, repeatsOf, withDenial, withoutCall } from './history.ts';
 import type { CallEnding, LateEndings } from './late-endings.ts';
 import { countsAsDenied, denyLooping, type LoopLimits, restMs } from './loops.ts';
 import { givenBy, namedThings } from './provider-ids.ts';
@@ -117,7 +118,9 @@ async function usableTask(stages: TaskStages, caller: Caller, route?: string): P
  * The call enters the history of its task as `pending`. Denies `task_looping`, and `agent_suspended` where the route is
  * suspended; sees a kill that came meanwhile.
  */
-export function enterStage(stages: TaskStages): Stage<Arrival & CallerFact & TaskFact & OperationFact, EntryFact> {
+export function enterStage(
+  stages: TaskStages,
+): Stage<Arrival & CallerFact & TaskFact & OperationFact & Partial<IdempotencyFact>, EntryFact> {
   return {
     name: 'task',
     fault: 'store_unavailable',
@@ -129,6 +132,7 @@ export function enterStage(stages: TaskStages): Stage<Arrival & CallerFact & Tas
       const { operation, payload } = call.resolved;
       const { record } = call.task;
       const { id, digestKey } = record;
+      const first = call.idempotency?.state === 'repeat' ? call.idempotency.kept.callId : null;
       // The list is a moment old; before the send it is looked at again.
       const acting = { ...actingOf(record), route: operation.route };
       const suspended = stages.suspensions.known.denialOf(acting, stages.clock.nowMs());
@@ -154,12 +158,15 @@ export function enterStage(stages: TaskStages): Stage<Arrival & CallerFact & Tas
         if (ended !== undefined) return ended;
         const circling = denyLooping(current, looking, loop, stages.clock.nowMs());
         if (circling !== undefined) return circling;
-        const repeats = repeatsOf(current, looking.digest);
+        const before = first === null ? current : withoutCall(current, first);
+        const repeats = repeatsOf(before, looking.digest);
         const thought =
-          operation.kind === 'model' ? null : matchThought(current, operation, payload.args, call.toolCallId);
-        entered = { before: current, repeats, thought };
+          operation.kind === 'model' ? null : matchThought(current, operation, payload.args, call.toolCallId, first);
+        entered = { before, repeats, thought };
         const marked =
-          thought === null ? current : { ...current, thoughts: markUsed(current, thought, call.id, 'take') };
+          thought === null || first !== null
+            ? current
+            : { ...current, thoughts: markUsed(current, thought, call.id, 'take') };
         return enterHistory(marked, pending, stages.historyMax);
       };
       let unwritten = false;
@@ -314,7 +321,7 @@ function wrapUpAfter({ reservation, decision }: Underway, outcome: Outcome): { r
 
 function endingOf(
   { clock }: TaskStages,
-  call: Arrival & CallerFact & TaskFact & OperationFact,
+  call: Arrival & CallerFact & TaskFact & OperationFact & Partial<IdempotencyFact>,
   entry: Pick<EntryFact['entry'], 'facts' | 'thought' | 'unwritten'>,
   outcome: Outcome,
 ): CallEnding {
@@ -326,6 +333,7 @@ function endingOf(
     proposals: proposalsOf(task.record.digestKey, proposals),
   });
   return {
+    ...(call.idempotency?.state === 'repeat' ? { repeats: true as const } : {}),
     ...{ tenant: caller.tenant, taskId: caller.taskId, callId: call.id, atMs },
     ...{ operation: resolved.operation.name, route: resolved.operation.route, facts: entry.facts },
     // Not the whole outcome: it may have to wait, and holds the text of the answer.

@@ -6,7 +6,7 @@
 import type { JsonObject, Operation, Proposal, ProposedCall, TaskRecord, Thought, ThoughtMatch } from '../call.ts';
 import type { CallId } from '../clock.ts';
 import { parseJsonText } from '../wire/json.ts';
-import { argumentDigests, digestOf, toolNames } from './digest.ts';
+import { argumentDigests, digestOf, isNamed, toolNames } from './digest.ts';
 
 /** How many thoughts a task remembers; older ones are in the audit trail alone. */
 export const thoughtsMax = 50;
@@ -33,14 +33,16 @@ export function matchThought(
   operation: Operation,
   args: JsonObject,
   toolCallId: string | null,
+  /** The call that this one repeats, and is. */
+  first: CallId | null = null,
 ): ThoughtMatch | null {
   const candidates = newestFirst(record);
   if (candidates.length === 0) return null;
   const names = toolNames(operation);
   const digests = argumentDigests(record.digestKey, args);
-  const named = ({ proposal }: Candidate) => names.includes(proposal.name);
+  const named = ({ proposal }: Candidate) => isNamed(names, proposal.name);
   const equal = ({ proposal }: Candidate) => digests.includes(proposal.digest);
-  const unused = ({ proposal }: Candidate) => proposal.usedBy === undefined;
+  const unused = ({ proposal }: Candidate) => proposal.usedBy === undefined || proposal.usedBy === first;
 
   const byId = toolCallId === null ? undefined : candidates.find(({ proposal }) => proposal.id === toolCallId);
   const found =

@@ -143,7 +143,10 @@ function callAttributes(call: Underway, outcome: Outcome): SpanAttributes {
   }
   set('tollgate.cost_micro_usd', outcome.costMicroUsd);
   set('tollgate.target', target?.name);
-  if (call.cache?.state === 'hit' || call.cache?.state === 'miss') set('tollgate.cache', call.cache.state);
+  const repeats = call.idempotency?.state === 'repeat' ? call.idempotency.kept.callId : undefined;
+  set('tollgate.repeats', repeats);
+  const cached = repeats === undefined && (call.cache?.state === 'hit' || call.cache?.state === 'miss');
+  if (cached) set('tollgate.cache', call.cache?.state);
   return attributes;
 }
 

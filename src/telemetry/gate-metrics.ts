@@ -24,6 +24,8 @@ export interface Gauges {
   readonly budgetUsed: () => readonly Reading[];
   /** Where the candidate of this gateway stands, and for how many of 100 it decides. */
   readonly rollout: () => { readonly stage: string; readonly percent: number };
+  /** Tools of each mcp route whose definition is not the accepted one. */
+  readonly toolsDrifted: () => readonly Reading[];
   /** What became of what is reported in OPA's formats. */
   readonly policyReports?: () => ReportReadings;
 }
@@ -62,6 +64,7 @@ export class GateMetrics {
   readonly #spans: Counter;
   readonly #compared: Counter;
   readonly #alerts: Counter;
+  readonly #unfit: Counter;
   readonly #cache: Counter;
   readonly #saved: Counter;
   #inFlight = 0;
@@ -128,6 +131,11 @@ export class GateMetrics {
       'Inputs that the candidate policy and the one in force both decided, by how the candidate differs.',
       ['outcome'],
     );
+    this.#unfit = registry.counter(
+      'tollgate_unfit_answers_total',
+      'Answers of HTTP tools that do not fit what their document says of them, by what the route does about it.',
+      ['operation', 'responses'],
+    );
     this.#cache = registry.counter(
       'tollgate_cache_total',
       'Calls whose answers the policy lets be kept: hit, miss, or why neither.',
@@ -143,7 +151,17 @@ export class GateMetrics {
   }
 
   /** Adds what is read from other rooms at each scrape; once. */
-  watch({ breakerOpen, auditQueueEvents, limits, store, policy, rollout, policyReports, budgetUsed }: Gauges): void {
+  watch({
+    breakerOpen,
+    auditQueueEvents,
+    limits,
+    store,
+    policy,
+    rollout,
+    policyReports,
+    budgetUsed,
+    toolsDrifted,
+  }: Gauges): void {
     const registry = this.#registry;
     readLimits(registry, limits);
     readStore(registry, store);
@@ -172,6 +190,12 @@ export class GateMetrics {
     registry.reader('tollgate_policy_rollout_percent', 'For how many of 100 the candidate decides.', [], () => [
       [[], rollout().percent],
     ]);
+    registry.reader(
+      'tollgate_tools_drifted',
+      'Tools of an MCP server that are not defined as they were accepted.',
+      ['route'],
+      toolsDrifted,
+    );
     if (policyReports !== undefined) reportMetrics(registry, policyReports);
   }
 
@@ -212,8 +236,14 @@ export class GateMetrics {
 
   #cached(route: string, cache: Underway['cache']): void {
     if (cache === undefined || cache.state === 'not_granted') return;
+    // What is repeated is this very call, and not one that is equal to it.
+    if (cache.state === 'hit' && cache.kept.repeated === true) return;
     this.#cache.add([route, cache.state === 'unused' ? cache.why : cache.state]);
     if (cache.state === 'hit') this.#saved.add([route], cache.kept.costMicroUsd);
+  }
+
+  unfitAnswer(operation: string, mode: string): void {
+    this.#unfit.add([operation, mode]);
   }
 
   denied(denial: Denial): void {

@@ -93,6 +93,11 @@ export class Telemetry implements AsyncDisposable {
     this.#metrics.denied(denial);
   }
 
+  /** Counts an answer that does not fit the document of its route. */
+  unfitAnswer(operation: string, mode: 'observe' | 'enforce'): void {
+    this.#metrics.unfitAnswer(operation, mode);
+  }
+
   /** Counts an alert of a budget: of which level, at how many percent of it. */
   budgetAlert(level: string, threshold: number): void {
     this.#metrics.budgetAlert(level, threshold);

@@ -3,7 +3,7 @@
  * not decoded cannot be inspected: an unknown coding is refused, and a bomb ends at the size bound.
  */
 import { Readable } from 'node:stream';
-import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
+import { createBrotliDecompress, createGunzip, createInflate, createInflateRaw, createZstdDecompress } from 'node:zlib';
 import { DialError } from './exchange.ts';
 
 const decoders = {
@@ -11,6 +11,7 @@ const decoders = {
   'x-gzip': createGunzip,
   deflate: createInflate,
   br: createBrotliDecompress,
+  zstd: createZstdDecompress,
 };
 
 function isKnown(coding: string): coding is keyof typeof decoders {
@@ -45,7 +46,8 @@ async function* inflated(
   const first = await rest.next();
   if (first.done) return; // A 304 names the coding of a body that it does not have.
   const source = Readable.from(whole(first.value, rest), { objectMode: false });
-  const decoder = decoders[coding]();
+  // RFC 9110 §8.4.1.2: some servers say deflate and leave out the zlib format (RFC 1950) around it.
+  const decoder = coding === 'deflate' && !isZlib(first.value) ? createInflateRaw() : decoders[coding]();
   source.on('error', (error) => decoder.destroy(error));
   source.pipe(decoder);
   let bytes = 0;
@@ -63,6 +65,11 @@ async function* inflated(
     source.destroy();
     decoder.destroy();
   }
+}
+
+/** RFC 1950 §2.2: the method is 8 in the low bits, and the first two bytes are a multiple of 31. */
+function isZlib([method = 0, flags]: Uint8Array): boolean {
+  return (method & 0x0f) === 8 && (flags === undefined || ((method << 8) | flags) % 31 === 0);
 }
 
 async function* whole(first: Uint8Array, rest: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array> {

@@ -23,6 +23,16 @@ const requestAllowed: ReadonlySet<string> = new Set([
   'range',
 ]);
 
+/** What a server of MCP is told beside the message; the gate makes them itself of what was decided on. */
+const mcpAllowed: ReadonlySet<string> = new Set([
+  'last-event-id',
+  'mcp-method',
+  'mcp-name',
+  'mcp-protocol-version',
+  'mcp-session-id',
+]);
+const mcpParameterPrefix = 'mcp-param-';
+
 /** Never sent for an agent, also where an operation declares them as an argument. */
 const requestForbidden: ReadonlySet<string> = new Set([
   'accept-encoding',
@@ -97,11 +107,13 @@ export function isGatesOwn(name: string): boolean {
 /**
  * The headers of the agent's request that go to a target. Besides the allow-list, header arguments of the operation
  * pass: the policy saw and decided on them; and those that the target is configured with. What is malformed is left out.
+ * `toMcp`: only a target that is known to speak MCP gets the headers of MCP.
  */
 export function requestHeaders(
   encoded: Readonly<Record<string, string>>,
   args: JsonObject,
   configured: Readonly<Record<string, string>> = {},
+  toMcp = false,
 ): Record<string, string> {
   const declared = args.headers;
   const isObject = typeof declared === 'object' && declared !== null && !Array.isArray(declared);
@@ -110,7 +122,8 @@ export function requestHeaders(
   for (const [given, value] of Object.entries(encoded)) {
     const name = given.toLowerCase();
     if (isGatesOwn(name) || !isHeader(name, value)) continue;
-    if (requestAllowed.has(name) || asked.has(name) || Object.hasOwn(configured, name)) passing[name] = value;
+    if (toMcp && (mcpAllowed.has(name) || name.startsWith(mcpParameterPrefix))) passing[name] = value;
+    else if (requestAllowed.has(name) || asked.has(name) || Object.hasOwn(configured, name)) passing[name] = value;
   }
   return passing;
 }

@@ -3,7 +3,17 @@
  * failure turned into a denial. It never retries; the exchange picks the next target. The agent's own token is not
  * within reach here: nothing of the arrival's credential is read.
  */
-import type { Admitted, Attempt, AttemptSpan, Target, UpstreamAnswer } from '../call.ts';
+import type {
+  Admitted,
+  Attempt,
+  AttemptSpan,
+  Operation,
+  OutboundRequest,
+  Payload,
+  Target,
+  TaskRecord,
+  UpstreamAnswer,
+} from '../call.ts';
 import type { Clock } from '../clock.ts';
 import { type Denial, deny, isDenial } from '../denial.ts';
 import { freshTrace, newSpanId, traceHeaders, traceparentOf } from '../telemetry/trace.ts';
@@ -29,6 +39,13 @@ export interface SentRequest {
   readonly body: Buffer | null;
 }
 
+/** For whom something is sent: as much of a call as sending looks at. What the gate sends for itself has no more. */
+export interface Errand extends Pick<Admitted, 'id' | 'requestId' | 'trace'> {
+  readonly abort: { readonly signal: AbortSignal };
+  readonly task: { readonly record: Pick<TaskRecord, 'id' | 'agent' | 'subject' | 'purpose' | 'ancestors'> };
+  readonly resolved: { readonly operation: Pick<Operation, 'name'>; readonly payload: Pick<Payload, 'args'> };
+}
+
 type SentParts = Pick<SendRequest, 'method' | 'headers' | 'body'>;
 
 export interface UpstreamOptions {
@@ -38,12 +55,17 @@ export interface UpstreamOptions {
   /** Told of each call that was not sent for want of its credential; the error holds no secret. */
   readonly credentialFailed?: (target: Target, error: CredentialError) => void;
   /** The Txn-Token for this request. Null is a failure: a target of the trust domain is never called without one. */
-  readonly txnToken: (call: Admitted, target: Target, sent: SentRequest) => string | null | Promise<string | null>;
+  readonly txnToken: (call: Errand, target: Target, sent: SentRequest) => string | null | Promise<string | null>;
   readonly clock: Clock;
 }
 
 export type AttemptResult =
-  | { readonly answer: UpstreamAnswer; readonly attempt: Attempt }
+  | {
+      readonly answer: UpstreamAnswer;
+      readonly attempt: Attempt;
+      /** The session that a server of MCP names; an agent never sees it. */
+      readonly mcpSession?: string;
+    }
   | { readonly failed: Attempt; readonly denial: Denial };
 
 export class Upstream {
@@ -60,6 +82,11 @@ export class Upstream {
    * off; `denialOfFault` says what that means to the agent.
    */
   async attempt(call: Admitted, target: Target): Promise<AttemptResult> {
+    return this.send(call, target, call.resolved.payload.encode(target));
+  }
+
+  /** The same for a request that is no payload of a call but belongs to one, or to the gate itself. */
+  async send(call: Errand, target: Target, encoded: OutboundRequest): Promise<AttemptResult> {
     const { dialer, clock } = this.#options;
     const startMs = clock.monotonicMs();
     const span: AttemptSpan = {
@@ -72,7 +99,6 @@ export class Upstream {
     };
 
     const provider = providerOf(target);
-    const encoded = call.resolved.payload.encode(target);
     const asked = { ...encoded, headers: withConfigured(encoded.headers, target.headers) };
     const outbound = provider.request(asked, target);
     const { method, body } = outbound;
@@ -87,7 +113,8 @@ export class Upstream {
     let headers: Readonly<Record<string, string>>;
     let granted: Granted;
     try {
-      const passing = requestHeaders(outbound.headers, call.resolved.payload.args, target.headers);
+      const { args } = call.resolved.payload;
+      const passing = requestHeaders(outbound.headers, args, target.headers, target.mcp !== undefined);
       headers = { ...passing, ...(await this.#ownHeaders(call, target, { method, path, body }, span)) };
       granted = await this.#granted(call, target, { url, method, headers, body });
       headers = sendable({ ...headers, ...granted.headers });
@@ -123,7 +150,12 @@ export class Upstream {
         ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
         ...(quotaRestMs === undefined ? {} : { quotaRestMs }),
       };
-      return { answer: { target, head, body: shown }, attempt: tried };
+      const session = target.mcp === undefined ? undefined : answer.headers['mcp-session-id'];
+      return {
+        answer: { target, head, body: shown },
+        attempt: tried,
+        ...(session === undefined ? {} : { mcpSession: session }),
+      };
     } catch (error) {
       if (!(error instanceof DialError)) throw error;
       return { failed: attempt(null, error.kind, error.sent), denial: this.#denial(error, call, target) };
@@ -132,7 +164,7 @@ export class Upstream {
 
   /** What the gate itself says; wins over whatever the request brought along. Throws where there is no Txn-Token. */
   async #ownHeaders(
-    call: Admitted,
+    call: Errand,
     target: Target,
     sent: SentRequest,
     span: AttemptSpan,
@@ -149,7 +181,7 @@ export class Upstream {
   }
 
   /** Asked last, because a credential may sign all the rest. */
-  async #granted(call: Admitted, target: Target, request: { readonly url: string } & SentParts): Promise<Granted> {
+  async #granted(call: Errand, target: Target, request: { readonly url: string } & SentParts): Promise<Granted> {
     if (target.credential === null) return { headers: {} };
     const credential = this.#options.credentials.get(target.credential);
     if (credential === undefined) throw new Error(`there is no credential ${target.credential}`);
@@ -162,7 +194,7 @@ export class Upstream {
   }
 
   /** The fault's text may hold a key: nothing of it is told. */
-  #noCredential(fault: unknown, call: Admitted, target: Target): Denial {
+  #noCredential(fault: unknown, call: Errand, target: Target): Denial {
     const reason: unknown = call.abort.signal.reason;
     if (call.abort.signal.aborted && isDenial(reason)) return reason;
     const error = fault instanceof CredentialError ? fault : undefined;
@@ -177,7 +209,7 @@ export class Upstream {
     });
   }
 
-  #denial(error: DialError, call: Admitted, target: Target): Denial {
+  #denial(error: DialError, call: Errand, target: Target): Denial {
     const reason: unknown = call.abort.signal.reason;
     if (error.kind === 'aborted' && isDenial(reason)) return reason;
     return denialOfFault(error, target);
@@ -193,7 +225,7 @@ function sendable(headers: Readonly<Record<string, string>>): Readonly<Record<st
 }
 
 /** Our trace inside the trust domain; a fresh one towards outsiders, so that they learn no ids (W3C Trace Context). */
-function traceOf({ trace }: Admitted, { id, outside }: AttemptSpan): Record<string, string> {
+function traceOf({ trace }: Errand, { id, outside }: AttemptSpan): Record<string, string> {
   return outside === undefined
     ? traceHeaders(trace, id)
     : { traceparent: traceparentOf({ ...outside, sampled: false }) };

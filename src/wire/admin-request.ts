@@ -64,6 +64,15 @@ const raiseBody = Type.Object(
   },
   { additionalProperties: false },
 );
+const acceptBody = Type.Object(
+  {
+    route: id,
+    tool: id,
+    hash: Type.String({ pattern: '^[0-9a-f]{64}$' }),
+    reason: Type.Optional(why),
+  },
+  { additionalProperties: false },
+);
 const reasonBody = Type.Object({ reason: Type.Optional(why) }, { additionalProperties: false });
 
 /** Whom or what to suspend. An agent is named with its issuer: equal ids of two issuers are two agents. */
@@ -89,6 +98,14 @@ export interface RaiseRequest {
 /** A step of the rollout of a candidate; `content` and `revision` say which candidate is meant, and no other. */
 export type RolloutRequest = Readonly<Type.Static<typeof rolloutBody>>;
 
+/** A definition of a tool that is accepted; `hash` says which, so that none passes that nobody has looked at. */
+export interface AcceptRequest {
+  readonly route: string;
+  readonly tool: string;
+  readonly hash: string;
+  readonly reason: string | null;
+}
+
 /** RFC 3339 §5.6, with a zone: a time without one would be another at each gateway. */
 const timeForm = /^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:[Zz]|[+-]\d{2}:\d{2})$/;
 
@@ -100,6 +117,7 @@ export class AdminRequests {
   readonly #rotate = this.#ajv.compile<Type.Static<typeof rotateBody>>(rotateBody);
   readonly #rollout = this.#ajv.compile<Type.Static<typeof rolloutBody>>(rolloutBody);
   readonly #raise = this.#ajv.compile<Type.Static<typeof raiseBody>>(raiseBody);
+  readonly #accept = this.#ajv.compile<Type.Static<typeof acceptBody>>(acceptBody);
   readonly #reason = this.#ajv.compile<Type.Static<typeof reasonBody>>(reasonBody);
 
   /** The body of `POST /suspensions`. */
@@ -148,6 +166,14 @@ export class AdminRequests {
       return unfit(`/${wanted === undefined ? 'to' : 'by'}/cost_usd`, 'expected dollars with six decimals at most');
     }
     return { to: wanted, by: more, ttlMs: ttl === undefined ? null : ttl * 1000, reason: reason ?? null };
+  }
+
+  /** The body of `POST /tools/accept`: a tool, and the hash of the definition that was looked at. */
+  accept(bytes: Buffer): AcceptRequest | Denial {
+    const body = read(bytes, this.#accept);
+    if ('denial' in body) return body.denial;
+    const { reason, ...named } = body.value;
+    return { ...named, reason: reason ?? null };
   }
 
   /** A body that may say why, and may be left out: of a kill, of an erasure. */

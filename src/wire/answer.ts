@@ -8,7 +8,7 @@ import { isJsonType, isTextType, parseMediaType } from './media.ts';
 import { type Classify, EditableJson } from './segments.ts';
 
 /** Headers that speak of the exact bytes, and are wrong once these have changed. */
-const bytesHeaders = ['content-length', 'etag', 'content-md5', 'digest', 'content-digest', 'repr-digest'];
+export const bytesHeaders = ['content-length', 'etag', 'content-md5', 'digest', 'content-digest', 'repr-digest'];
 
 export class AnswerBody {
   readonly head: AnswerHead;

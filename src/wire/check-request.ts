@@ -33,7 +33,10 @@ const checkBody = Type.Object(
         {
           method: Type.Enum(['GET', 'HEAD', 'OPTIONS', 'POST', 'PUT', 'PATCH', 'DELETE']),
           // No fragment and no space: no client can send them.
-          path: Type.String({ pattern: '^/(?:tools|v1)/[\\x21\\x22\\x24-\\x7e]*$', maxLength: 16_384 }),
+          path: Type.String({
+            pattern: '^/(?:(?:tools|v1)/[\\x21\\x22\\x24-\\x7e]*|mcp(?:/[a-z0-9_-]{1,64})?)$',
+            maxLength: 16_384,
+          }),
           headers: Type.Optional(
             Type.Record(
               Type.String({ pattern: '^[A-Za-z0-9_-]{1,64}$' }),

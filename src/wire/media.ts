@@ -16,9 +16,13 @@ export function parseMediaType(value: string): MediaType | undefined {
   const [type, ...parameters] = value.toLowerCase().split(';');
   const name = (type ?? '').trim();
   if (!/^[a-z0-9!#$&^_.+-]+\/[a-z0-9!#$&^_.+-]+$/.test(name)) return undefined;
-  const charset = parameters
-    .map((parameter) => /^\s*charset=("?)([a-z0-9._:-]+)\1\s*$/.exec(parameter)?.[2])
-    .find(Boolean);
+  const charsets = parameters.flatMap((parameter) => {
+    const [attribute = '', ...value] = parameter.split('=');
+    return attribute.trim() === 'charset' ? [/^\s*("?)([a-z0-9._:-]+)\1\s*$/.exec(value.join('='))?.[2] ?? ''] : [];
+  });
+  // Of two, one reader takes the first and another one the last.
+  if (charsets.length > 1 || charsets[0] === '') return undefined;
+  const [charset] = charsets;
   return { type: name, charset: charset ?? null };
 }
 

@@ -13,6 +13,10 @@ export interface SseEvent {
   readonly dataLines: number;
   /** The event's type; empty if it names none. */
   readonly event: string;
+  /** What a reader names to go on behind this event; absent where it names nothing. Empty: there is nothing to name. */
+  readonly id?: string;
+  /** How long to wait before coming again once the stream has ended, in milliseconds; absent where it does not say. */
+  readonly retryMs?: number;
   /** False for what was left when the stream ended without a blank line. */
   readonly complete: boolean;
 }
@@ -98,6 +102,8 @@ export class SseParser {
   #event(raw: Buffer, complete: boolean): SseEvent {
     const data: string[] = [];
     let event = '';
+    let id: string | undefined;
+    let retryMs: number | undefined;
     for (const text of this.#lines) {
       const at = text.indexOf(':');
       if (at === 0) continue;
@@ -106,9 +112,12 @@ export class SseParser {
       const value = rest.startsWith(' ') ? rest.slice(1) : rest;
       if (field === 'data') data.push(value);
       else if (field === 'event') event = value;
+      else if (field === 'id' && !value.includes('\0')) id = value;
+      else if (field === 'retry' && /^[0-9]{1,9}$/.test(value)) retryMs = Number(value);
     }
     this.#lines = [];
-    return { raw, data: data.length === 0 ? null : data.join('\n'), dataLines: data.length, event, complete };
+    const said = { raw, data: data.length === 0 ? null : data.join('\n'), dataLines: data.length, event, complete };
+    return { ...said, ...(id === undefined ? {} : { id }), ...(retryMs === undefined ? {} : { retryMs }) };
   }
 }
 

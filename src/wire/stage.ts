@@ -18,15 +18,31 @@ function isResolved(value: unknown): boolean {
   );
 }
 
-/** Adds the operation and its payload. Denies `route_unknown`, `operation_unknown`, `method_not_allowed`, `args_invalid`. */
-export function operationStage(registry: () => OperationRegistry): Stage<Arrival & TaskFact, OperationFact> {
+/** What of the registry comes and goes. */
+export interface ComingRegistry extends OperationRegistry {
+  /** Resolves once the operations of a route are known, or after a short while. */
+  known?(route: string): Promise<void>;
+}
+
+/**
+ * Adds the operation and its payload. Denies `route_unknown`, `operation_unknown`, `method_not_allowed`, `args_invalid`.
+ * Waits for what a server has to be asked for, within a bound.
+ */
+export function operationStage(registry: () => ComingRegistry): Stage<Arrival & TaskFact, OperationFact> {
   return {
     name: 'wire',
     fault: 'request_invalid',
     gives: { resolved: isResolved },
     admit: ({ request, task }) => {
-      const resolved = request.resolve(registry());
-      return isDenial(resolved) ? withAllowed(resolved, request.route, task.record.tools, registry()) : { resolved };
+      const operations = registry();
+      const admit = () => {
+        const resolved = request.resolve(operations);
+        if (isDenial(resolved)) return withAllowed(resolved, request.route, task.record.tools, operations);
+        return { resolved };
+      };
+      // Only what a server has to be asked for is waited for.
+      const coming = operations.route(request.route)?.kind === 'mcp' ? operations.known?.(request.route) : undefined;
+      return coming === undefined ? admit() : coming.then(admit);
     },
   };
 }

@@ -4,6 +4,8 @@ import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
+import { McpServerFake } from '../fakes/mcp-server.ts';
 import { type OpenedTask, World } from '../gateway/world.ts';
 import { part } from '../parts.ts';
 import { ConsoleBrowser } from './console-browser.ts';
@@ -272,5 +274,37 @@ describe('the console in a browser', { ...part('opa'), ...part('chromium'), time
     const nameless = `[...document.querySelectorAll('input, select, textarea')].filter((one) => one.labels.length === 0).length`;
     assert.equal(await page.evaluate(nameless), 0);
     assert.equal(await page.evaluate('document.querySelectorAll("h1").length'), 1);
+  });
+
+  test('[catalogue.console-accept] a changed tool is shown with what has changed, as text, and accepted by a button', async () => {
+    const tool = (description: string) => ({ name: 'look_up', description, inputSchema: { type: 'object' } });
+    await using server = await McpServerFake.open([tool('Looks a customer up.')]);
+    const written = JSON.parse(await readFile(world.configFile, 'utf8')) as { routes: object[] };
+    const target = { name: 'one', cloud: 'azure', region: 'westeurope', url: server.url };
+    const crm = { name: 'crm', kind: 'mcp', refresh_seconds: 1, targets: [target] };
+    await writeFile(world.configFile, JSON.stringify({ ...written, routes: [...written.routes, crm] }));
+    assert.equal((await world.gate.reload('signal')).outcome, 'applied');
+    const state = async () => {
+      const { routes } = (await (await world.admin('/tools')).json()) as { routes: { tools: { state: string }[] }[] };
+      return routes[0]?.tools[0]?.state;
+    };
+    while ((await state()) !== 'accepted') await setTimeout(50);
+    server.tools = [tool(`Looks a customer up.\u200b${hostile}`)];
+    while ((await state()) !== 'drifted') await setTimeout(50);
+
+    await using browser = await ConsoleBrowser.open(world.gate.adminUrl, '#/tools');
+    const { page } = browser;
+    await browser.signIn(world.gate.adminToken);
+    const status = page.locator('main > [role=status]');
+    await status.filter({ hasText: 'One tool has changed.' }).waitFor();
+    const change = page.locator('[data-tool=look_up] .change');
+    assert.equal(await change.locator('code').innerText(), '/description');
+    assert.equal(await change.locator('del').innerText(), 'Looks a customer up.');
+    assert.equal(await change.locator('ins').innerText(), `Looks a customer up.\\u{200B}${hostile}`);
+    await page.getByRole('button', { name: 'Accept this definition of look_up' }).click();
+    await status.filter({ hasText: 'Accepted: crm look_up. Nothing has changed.' }).waitFor();
+    assert.equal(await state(), 'accepted');
+    assert.equal((await world.events({ operation: 'tools.accept' })).length, 1);
+    assert.deepEqual(browser.alarms, []);
   });
 });

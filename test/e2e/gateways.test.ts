@@ -2,8 +2,10 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { Gate } from '../../src/main.ts';
+import { openLegacyReference } from '../fakes/mcp-reference/legacy.ts';
 import { RedisServer } from '../fakes/redis-server.ts';
 import { chatReply } from '../gateway/chat.ts';
+import { McpClient } from '../gateway/mcp-client.ts';
 import { type OpenedTask, World } from '../gateway/world.ts';
 import { part } from '../parts.ts';
 
@@ -18,7 +20,7 @@ describe('two gateways on one Redis', options, () => {
   before(async () => {
     redis = await RedisServer.start();
     const store = { kind: 'redis', url: `redis://127.0.0.1:${redis.port}`, command_timeout_ms: 500 };
-    world = await World.open({ config: { store } });
+    world = await World.open({ config: { store, keys: { secret: 'the secret of all gateways of this test' } } });
     second = await world.secondGate('gw-second');
   });
   after(async () => {
@@ -76,6 +78,34 @@ describe('two gateways on one Redis', options, () => {
     );
     assert.equal(statuses.filter((status) => status === 200).length, 10);
     assert.equal(world.orders.received.length, 10);
+  });
+
+  test('[idempotency.one-of-many] forty equal refunds under one key over both: one is sent, and both give its answer again', async () => {
+    const task = await world.task();
+    world.orders.received.length = 0;
+    const refund = (gate: Gate) =>
+      fetch(`${gate.url}/tools/orders/refunds`, {
+        method: 'POST',
+        headers: {
+          ...{ authorization: `Bearer ${task.token}`, 'content-type': 'application/json' },
+          'idempotency-key': '"one-refund"',
+        },
+        body: JSON.stringify({ amount_cents: 10 }),
+      });
+    const all = Array.from({ length: 40 }, (_, index) => refund(index % 2 === 0 ? world.gate : second));
+    const statuses = (await Promise.all(all)).map(({ status }) => status);
+    assert.equal(world.orders.received.length, 1);
+    assert.deepEqual(
+      [...new Set(statuses)].filter((status) => status !== 409),
+      [200],
+    );
+    for (const gate of [world.gate, second]) {
+      const again = await refund(gate);
+      assert.deepEqual([again.status, again.headers.get('idempotent-replayed')], [200, 'true']);
+    }
+    assert.equal(world.orders.received.length, 1);
+    const { budget } = await world.taskDocument(task);
+    assert.deepEqual([budget.spent.calls, budget.reserved.calls], [1, 0]);
   });
 
   test('[task.kill-ends-running-calls] a kill at one ends a stream at the other within a second', async () => {
@@ -144,5 +174,50 @@ describe('two gateways on one Redis', options, () => {
       await wait(100);
     }
     assert.equal((await at(second, '/tools/orders/orders/O-1', task)).status, 200);
+  });
+
+  test('[session.any-gateway] a session of MCP goes on at the other: calls, cut streams, answers of both eras', async () => {
+    const server = await openLegacyReference();
+    const place = { cloud: 'azure', region: 'westeurope' };
+    const store = { kind: 'redis', url: `redis://127.0.0.1:${redis.port}`, command_timeout_ms: 500 };
+    const routes = [{ name: 'asking', kind: 'mcp', targets: [{ ...place, name: 'one', url: server.url }] }];
+    const keys = { secret: 'the secret of all gateways of this test' };
+    const here = await World.open({ config: { store, keys, routes, gateway: { id: 'gw-mcp' } } });
+    try {
+      const there = await here.secondGate('gw-mcp-second');
+      const task = await here.task();
+      const one = new McpClient(`${here.gate.url}/mcp/asking`, task.token);
+      const other = new McpClient(`${there.url}/mcp/asking`, task.token);
+      await one.initialize('2025-11-25', { elicitation: {} });
+      other.session = one.session;
+      other.version = one.version;
+      assert.equal((await other.request('tools/list')).status, 200);
+      const ask = { name: 'test_elicitation', arguments: { message: 'Who?' } };
+      const content = { username: 'ann', email: 'none' };
+      const events = await one.begin('tools/call', ask);
+      const question = await events.next();
+      const result = { action: 'accept', content };
+      assert.equal((await other.post({ jsonrpc: '2.0', id: question?.id, result }, {})).status, 202);
+      assert.match(JSON.stringify((await events.next())?.result), /ann/);
+      const again = await other.resume(events.lastId() as string).catch(() => []);
+      assert.deepEqual(again, [], 'after the last event nothing comes');
+      const whole = await other.resume((events.lastId() as string).replace(/\d+$/, '0'));
+      assert.equal(whole.length, 2);
+      const asked = (await one.modern('tools/call', ask, { elicitation: {} })).result as {
+        inputRequests: object;
+        requestState: string;
+      };
+      const inputResponses = { [Object.keys(asked.inputRequests)[0] as string]: { action: 'accept', content } };
+      const more = { inputResponses, requestState: asked.requestState };
+      const stateless = new McpClient(`${there.url}/mcp/asking`, task.token);
+      const done = await stateless.modern('tools/call', { ...ask, ...more }, { elicitation: {} });
+      assert.match(JSON.stringify(done.result), /ann/);
+      assert.equal(server.calls('tools/call').length, 2);
+      assert.equal((await other.end()).status, 204);
+      assert.equal((await one.request('ping')).status, 404);
+    } finally {
+      await here[Symbol.asyncDispose]();
+      await server[Symbol.asyncDispose]();
+    }
   });
 });

@@ -21,6 +21,7 @@ interface Row {
   readonly status?: number;
 }
 
+const accepted = { route: 'none', tool: 'none', hash: 'a'.repeat(64) };
 const agent = { kind: 'agent', id: 'nobody-yet', issuer: 'azure' };
 const question = {
   subject: { type: 'agent', id: 'coordinator', properties: { issuer: 'azure', tenant: 'acme' } },
@@ -43,6 +44,9 @@ const rows: readonly Row[] = [
   { method: 'POST', path: '/tasks/{id}/raise', body: { by: { calls: 1 } }, may: ['operator'] },
   { method: 'POST', path: '/tasks/{id}/kill', may: ['operator'] },
   { method: 'GET', path: '/budgets', may: ['auditor', 'operator'] },
+  { method: 'GET', path: '/operations', may: ['auditor', 'policy_author', 'operator'] },
+  { method: 'GET', path: '/tools', may: ['auditor', 'policy_author', 'operator'] },
+  { method: 'POST', path: '/tools/accept', body: accepted, may: ['operator'], status: 404 },
   { method: 'GET', path: '/suspensions', may: ['operator'] },
   { method: 'POST', path: '/suspensions', body: { ...agent, reason: 'a try' }, may: ['operator'] },
   { method: 'POST', path: '/suspensions/resume', body: agent, may: ['operator'] },

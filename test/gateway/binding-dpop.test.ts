@@ -154,6 +154,32 @@ describe('tokens bound by DPoP', part('opa'), () => {
     );
     assert.deepEqual(answers.map(({ status }) => status).toSorted(), [200, ...Array<number>(9).fill(401)]);
   });
+
+  test('one proof is good for all calls that one request to /mcp makes, and for no other request', async () => {
+    const { token } = await boundTask();
+    const _meta = {
+      'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+      'io.modelcontextprotocol/clientCapabilities': {},
+    };
+    const params = { name: 'get_order', arguments: { path: { order_id: 'O-1' } }, _meta };
+    const dpop = await client.proof('POST', '/mcp/orders', token);
+    const call = (proof: Record<string, string>) =>
+      fetch(`${world.gate.url}/mcp/orders`, {
+        method: 'POST',
+        headers: {
+          ...{ authorization: `DPoP ${token}`, 'content-type': 'application/json', ...proof },
+          ...{ accept: 'application/json, text/event-stream', 'mcp-protocol-version': '2026-07-28' },
+          ...{ 'mcp-method': 'tools/call', 'mcp-name': 'get_order' },
+        },
+        body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params }),
+      });
+    const before = world.orders.received.length;
+    assert.equal((await call({ dpop })).status, 200);
+    assert.equal(world.orders.received.length, before + 1);
+    assert.equal((await call({ dpop })).status, 401);
+    assert.equal((await call({})).status, 401);
+    assert.equal(world.orders.received.length, before + 1);
+  });
 });
 
 const redis = part('redis-server').skip === undefined ? part('opa') : part('redis-server');

@@ -35,7 +35,15 @@ describe('metadata', part('opa'), () => {
       assert.equal('authorization_servers' in document, false, 'nobody is sent to a login that is not there');
       assert.equal(document.tls_client_certificate_bound_access_tokens, false);
     }
-    for (const path of ['/', '/mcp', '/tools', '/tools/', '/tools/nowhere', '/tools/orders/orders', '/__proto__']) {
+    for (const path of [
+      '/',
+      '/mcp/nowhere',
+      '/tools',
+      '/tools/',
+      '/tools/nowhere',
+      '/tools/orders/orders',
+      '/__proto__',
+    ]) {
       const { status, document } = await read(`${resourcePath}${path}`);
       assert.deepEqual([status, document.code], [404, 'route_unknown'], path);
     }

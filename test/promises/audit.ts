@@ -37,4 +37,9 @@ export const auditPromises = {
       'What an answer was decided on is kept beside its outcome, redacted, with the decision: also of answers that were refused or streamed.',
     source: 'issue of policies: answers in replay; OWASP AISVS C9.4.3',
   },
+  'audit.proposed-and-executed': {
+    sentence:
+      'The trail says of each proposed tool call which call carried it out, or that none did, and of each action whether a model proposed it.',
+    source: 'AISVS 9.4.3; design: thought and action',
+  },
 } as const satisfies Record<string, PromiseEntry>;

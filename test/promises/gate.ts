@@ -7,6 +7,16 @@ export const gatePromises = {
       'A stage that throws, hangs or returns garbage ends in a refusal: settled once, audited, and no byte upstream before the exchange.',
     source: 'way of a call: fail closed',
   },
+  'wire.documents-judge-calls': {
+    sentence:
+      'What the OpenAPI document of a service allows passes as it was meant; what is missing, hallucinated, of a wrong type or none of an enum is refused before the service sees a byte, with its place and kind.',
+    source: 'design: what agents see, HTTP tools; vision: a hallucinated parameter ends at the gate',
+  },
+  'wire.documents-lead-nowhere': {
+    sentence:
+      'A document leads to files beside it and to hosts that are configured, and nowhere else; any other reference makes it refused, and it starts without the network from its last good copy.',
+    source: 'conventions: network references are not followed unless their hosts are listed',
+  },
   'wire.unchanged-bytes': {
     sentence: 'What nothing changed goes to the target byte for byte.',
     source: 'way of a call: wire',
@@ -20,6 +30,31 @@ export const gatePromises = {
     sentence:
       'The SDKs of OpenAI and Anthropic, Vercel AI, LangChain and OpenAI Agents run their loops of tools with base URL and key changed alone, under the shipped policy, redaction and a strict trail, on every provider, each action linked to its thought.',
     source: 'design: what agents see, models; complaint: a gateway that wants an SDK of its own',
+  },
+  'wire.mcp-conformance': {
+    sentence:
+      'Every scenario of the conformance suite of MCP, for 2025-11-25 and 2026-07-28, is as green through the gate as directly, under the shipped policy, inspection and a strict trail; and each call that a server received is in the trail once, and none that it did not.',
+    source: 'design: what agents see, MCP; OWASP AISVS C10.4',
+  },
+  'wire.mcp-any-client-any-server': {
+    sentence:
+      'Clients of MCP of either era reach servers of either era with URL and token changed alone: tools, resources, prompts, completion, progress, logs, cancellation, and what a server asks; what is refused comes as a result that a model reads, and never reaches the server.',
+    source: 'design: what agents see, MCP, denials',
+  },
+  'wire.mcp-arguments-judged': {
+    sentence:
+      'Arguments that a tool of an MCP server does not know, of a wrong type, or missing end at the gate, as a result that names each fault and the nearest name there is.',
+    source: 'vision: a hallucinated parameter ends at the gate; design: denials on MCP',
+  },
+  'wire.mcp-headers-agree': {
+    sentence:
+      'A request whose headers say something else than its body reaches no server, and servers get headers that say what the body says.',
+    source: 'MCP 2026-07-28, Request Metadata; OWASP AISVS C10.4',
+  },
+  'wire.mcp-http-operations-are-tools': {
+    sentence:
+      'The operations of an HTTP service are tools of MCP, with the same checks as when they are called by HTTP.',
+    source: 'design: what agents see, MCP',
   },
   'wire.clients-not-retrying': {
     sentence:
@@ -78,6 +113,26 @@ export const gatePromises = {
       'A request whose framing two readers could understand differently reaches no target, nor does what stands behind it.',
     source: 'RFC 9112 §6.3, §11.2; facts measured: HTTP',
   },
+  'wire.hostile-requests': {
+    sentence:
+      'A request to an HTTP tool that two readers could understand differently, by its path, query, headers or body, reaches the service as the one that was decided on, or not at all.',
+    source: 'design: what agents see, HTTP tools',
+  },
+  'wire.bodies-described': {
+    sentence:
+      'Forms with files and bodies of bytes are decided on by name, type, size and digest, their texts are inspected, and they are written anew in one form.',
+    source: 'design: the way of a call; what agents see, HTTP tools',
+  },
+  'wire.results-bounded': {
+    sentence:
+      'A result that is longer than its route lets through goes out in pages, each whole by itself, of which the rest is its own task’s alone; pages of HTML come without what a reader would not see.',
+    source: 'design: what agents see, HTTP tools',
+  },
+  'wire.answers-fit': {
+    sentence:
+      'A good answer that does not fit the document of its service is refused where the route says so, and told of without its values.',
+    source: 'OWASP AISVS C9.7',
+  },
   'server.slow-clients': {
     sentence: 'Slow and half-open clients hold no connection beyond the limit, and the others are served meanwhile.',
     source: 'operating it: limits and slow-client protection',
@@ -94,6 +149,11 @@ export const gatePromises = {
     sentence:
       'A wrong change at run time is refused with every fault and its line, and the running configuration stays.',
     source: 'tollgate.yaml',
+  },
+  'cli.tools': {
+    sentence:
+      'A person calls a tool from the command line with the checks that an agent has, and is told what an agent is told.',
+    source: 'design: tools',
   },
   'cli.packed': {
     sentence: 'The packed package, installed in a fresh folder, checks a configuration, starts, is ready, and stops.',

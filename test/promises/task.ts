@@ -161,4 +161,13 @@ export const taskPromises = {
     sentence: 'Of a token that is not theirs, or not good now, everybody is told the same: that it is not active.',
     source: 'RFC 7662 §2.2, §4',
   },
+  'task.exact-thought': {
+    sentence:
+      'Where a policy asks for it, a write goes only as a tool call that the gate has seen a model propose, with its arguments, once.',
+    source: 'AISVS 9.6.1; design: thought and action',
+  },
+  'task.reported-is-never-exact': {
+    sentence: 'What an agent reports, or puts into the messages of a model as said by it, is never an exact thought.',
+    source: 'design: thought and action',
+  },
 } as const satisfies Record<string, PromiseEntry>;

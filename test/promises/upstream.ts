@@ -70,4 +70,14 @@ export const upstreamPromises = {
       'Several keys of a target are used in turn; one whose quota is used up, or that is not accepted, rests, and the trail names the one that was used.',
     source: 'design: rate limits and keys',
   },
+  'upstream.mcp-program-is-confined': {
+    sentence:
+      'A program that serves MCP gets the environment of its configuration and PATH, and nothing of that of the gate; it ends with the gate.',
+    source: 'design: tools, programs without inheritance',
+  },
+  'upstream.mcp-session-of-all-gateways': {
+    sentence:
+      'A session with a server of an older version of MCP belongs to one task, and whichever gateway of the store gets a call goes on with it.',
+    source: 'design: tools, no sticky sessions',
+  },
 } as const satisfies Record<string, PromiseEntry>;

@@ -246,9 +246,11 @@ export class SimulatedGateway {
           brokeOff: (target, fault) => denialOfFault(fault, target),
         },
         response: {
+          read: ({ resolved: { payload } }, { head, target }, bytes) => payload.readAnswer(head, bytes, target),
           inspect: () => [],
           decide: ({ decision }) => ({ ...decision, input: { phase: 'response', response: {} } }),
           obey: async () => undefined,
+          page: async (_call, encoded) => encoded,
           flow: () => pass,
         },
         count: (call) => new RunningCount(call.reservation, call.resolved.payload.model, wrapUpAfterCut(call)),

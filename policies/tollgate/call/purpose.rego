@@ -14,6 +14,7 @@ allow contains lib.reason("listed_for_purpose", "The purpose lists this operatio
 	own_subject
 	within_limits
 	model_bounded
+	thought_fits
 }
 
 effect_listed if input.call.effect in operation.effects

@@ -54,6 +54,8 @@ export interface EventFilter {
   readonly trace_id?: string;
   readonly call?: string;
   readonly type?: EventType;
+  /** How well an action fits its thought (`none`: nothing proposed it), or how a thought is known. */
+  readonly match?: NonNullable<AuditEvent['match']>;
   /** Id of the event. */
   readonly id?: string;
   /** One of these. */

@@ -39,6 +39,10 @@ function conditions(filter: EventFilter): { where: string[]; bindings: Bindings 
     where.push('decision = :decision');
     bindings.decision = filter.decision;
   }
+  if (filter.match !== undefined) {
+    where.push("json_extract(event, '$.match') = :match");
+    bindings.match = filter.match;
+  }
   if (filter.types !== undefined) {
     where.push('type IN (SELECT value FROM json_each(:types))');
     bindings.types = JSON.stringify(filter.types);

@@ -8,7 +8,7 @@ import type { Call, Comparison, Facts, Read } from './facts.ts';
 import { type Found, hintOf, type LintCode } from './fault.ts';
 import { shownPlace } from './input-paths.ts';
 import type { Literal, Place } from './scope.ts';
-import { type LintWorld, namesOperation } from './world.ts';
+import { type LintWorld, mayBeOffered, namesOperation } from './world.ts';
 
 /** Names that a bundle may use; null where they are not known. */
 export interface Vocabulary {
@@ -79,6 +79,7 @@ function patternFaults({ name, arguments: given }: Call, { world }: Vocabulary):
   if (world === null) return [];
   return patterns
     .filter(({ text }) => !world.operations.some((operation) => matches(text, operation.name)))
+    .filter(({ text }) => !mayBeOffered(world, text))
     .map((literal) => foundAt(literal, 'operation_unknown', unknownName(literal, 'operation', namesOf(world))));
 }
 
@@ -102,7 +103,7 @@ function nameFaults(literal: Literal, kind: Kind, { world, purposes }: Vocabular
   if (kind === 'route') return tell('route_unknown', 'route', world.routes);
   if (kind === 'issuer') return tell('issuer_unknown', 'issuer of agents', world.issuers);
   if (kind === 'subjectIssuer') return tell('issuer_unknown', 'issuer of subjects', world.subjectIssuers);
-  return tell('operation_unknown', 'operation', namesOf(world));
+  return mayBeOffered(world, text) ? [] : tell('operation_unknown', 'operation', namesOf(world));
 }
 
 export function namesOf({ operations }: LintWorld): string[] {

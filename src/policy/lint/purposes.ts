@@ -11,7 +11,7 @@ import { canHave } from './arguments.ts';
 import { isObject } from './data-files.ts';
 import { hintOf, type LintCode } from './fault.ts';
 import { namesOf } from './literals.ts';
-import type { LintOperation, LintWorld } from './world.ts';
+import { type LintOperation, type LintWorld, mayBeOffered } from './world.ts';
 
 export interface PurposeFault {
   /** Into the purposes. */
@@ -54,8 +54,9 @@ function nameFaults(purposes: unknown, world: LintWorld | null): PurposeFault[] 
     for (const [key, settings] of Object.entries(operations)) {
       const pointer = child(`${at}/operations`, key);
       const operation = world.operations.find(({ name: other }) => other === key);
-      if (operation === undefined) tell(pointer, 'operation_unknown', unknownOperation(key, world));
-      else if (isObject(settings)) argumentFaults(operation, settings, pointer, tell);
+      if (operation === undefined) {
+        if (!mayBeOffered(world, key)) tell(pointer, 'operation_unknown', unknownOperation(key, world));
+      } else if (isObject(settings)) argumentFaults(operation, settings, pointer, tell);
     }
   }
   return faults;

@@ -17,7 +17,11 @@ export interface ReplayedEvent {
   readonly agent: string | null;
   readonly issuer: string | null;
   readonly operation: string | null;
-  readonly attempts: readonly { readonly status: number | null; readonly sent: boolean }[];
+  readonly attempts: readonly {
+    readonly status: number | null;
+    readonly sent: boolean;
+    readonly error?: string | null;
+  }[];
   readonly decision: {
     readonly id: string | null;
     readonly allow: boolean;

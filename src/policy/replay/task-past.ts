@@ -17,7 +17,11 @@ const callsMax = 200_000;
 export interface PastEvent extends ReplayedEvent {
   readonly seq: number;
   readonly effect: Effect | null;
-  readonly attempts: readonly { readonly status: number | null; readonly sent: boolean }[];
+  readonly attempts: readonly {
+    readonly status: number | null;
+    readonly sent: boolean;
+    readonly error?: string | null;
+  }[];
   readonly cost_usd: number | null;
   readonly target: { readonly name: string | null } | null;
 }

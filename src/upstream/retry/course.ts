@@ -63,6 +63,8 @@ export class RetryCourse {
       return this.#left.length > 0 ? 0 : null;
     }
     const attempt = 'answer' in tried ? tried.attempt : tried.failed;
+    // The gate itself has answered in place of the target.
+    if ('answer' in tried && !attempt.sent) return null;
     this.#tries++;
     if (attempt.sent) this.#sent++;
     if (!otherKey) this.#left = without(this.#left);

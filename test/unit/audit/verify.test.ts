@@ -119,6 +119,10 @@ test('a field taken away or added is found', async () => {
     const events = world.events.with(3, rest as AuditEvent);
     assertBroken(await check(events), 4, /does not have the members/);
   }
+  for (const rare of [{ tool_call: 'call_1' }, { proposals: [{ id: 'call_1', name: 'pay' }] }]) {
+    const added = { ...world.events[3], ...rare } as AuditEvent;
+    assertBroken(await check(world.events.with(3, added)), 4, /changed/);
+  }
   const more = { ...world.events[3], note: 'x' } as unknown as AuditEvent;
   assertBroken(await check(world.events.with(3, more)), 4, /does not have the members/);
   assertBroken(await check(world.events.with(3, null as never)), 4, /does not have the members/);

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { HistoryEntry, TaskRecord } from '../../../src/call.ts';
 import type { CallId } from '../../../src/clock.ts';
 import { deny } from '../../../src/denial.ts';
-import { endState } from '../../../src/outcome.ts';
+import { endState, saidFailed } from '../../../src/outcome.ts';
 import { endHistory, enterHistory, factsOf, repeatsOf } from '../../../src/task/history.ts';
 import { fakeOperation, fakeOutcome, fakeTask } from '../../fakes/task.ts';
 
@@ -143,4 +143,10 @@ test('a refusal after sending is not a denied call', () => {
   assert.equal(endState(fakeOutcome({ denial: deny('policy_denied', 'response') })), 'done');
   assert.equal(endState(brokenOff), 'failed');
   assert.equal(endState(denied), 'denied');
+});
+
+test('an answer that says that its call failed is a failure, whatever its status', () => {
+  const attempts = [{ target: 'one', status: 200, error: saidFailed, latencyMs: 1, sent: true }];
+  assert.equal(endState(fakeOutcome({ attempts })), 'failed');
+  assert.equal(ended(entered(fakeTask(), 'a'), 'a', fakeOutcome({ attempts })).failuresInARow, 1);
 });

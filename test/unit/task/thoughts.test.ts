@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { CallId, ThoughtId } from '../../../src/clock.ts';
 import { markUsed, matchThought, rememberThought, thoughtsMax } from '../../../src/task/thoughts.ts';
+import { aggregatedName } from '../../../src/wire/mcp/names.ts';
 import { fakeOperation, fakeTask } from '../../fakes/task.ts';
 
 const operation = fakeOperation('orders.get_order');
@@ -61,6 +62,48 @@ test('the name under which a model knows an operation may hold dots, underscores
       name,
     );
   }
+});
+
+test('the name of a tool that models cannot say is the one that they are told, and clients of MCP put a server before it', () => {
+  const tool = fakeOperation('crm.notes/add.v2');
+  const long = fakeOperation(`crm.${'a'.repeat(70)}`);
+  const said = { ...proposed, arguments: '{"order_id":"O-1"}' };
+  const rows: readonly [typeof tool, string, boolean][] = [
+    ...['crm__notes_add_v2', 'notes_add_v2', 'notes/add.v2', aggregatedName('crm', 'notes/add.v2')].map(
+      (name): [typeof tool, string, boolean] => [tool, name, true],
+    ),
+    [long, aggregatedName('crm', 'a'.repeat(70)), true],
+    [tool, 'mcp__gate__crm__notes_add_v2', true],
+    [tool, 'mcp__gate__other_add_v2', false],
+    [tool, 'x__crm__notes_add_v2', false],
+  ];
+  for (const [operation, name, found] of rows) {
+    const match = matchThought(taskThatThought('observed', [{ ...said, name }]), operation, { order_id: 'O-1' }, null);
+    assert.equal(match?.match ?? null, found ? 'exact' : null, name);
+  }
+});
+
+test('an HTTP call is proposed as it is, without its empty places, or flat; a header is an argument like any other', () => {
+  const call = { path: { order_id: 'O-1' }, query: {}, headers: { 'x-mode': 'dry' }, body: ['a'] };
+  const spelt = [
+    { path: { order_id: 'O-1' }, headers: { 'x-mode': 'dry' }, body: ['a'] },
+    { order_id: 'O-1', 'x-mode': 'dry', body: ['a'] },
+    call,
+  ];
+  const matchOf = (said: object, args: typeof call) =>
+    matchThought(
+      taskThatThought('observed', [{ ...proposed, arguments: JSON.stringify(said) }]),
+      operation,
+      args,
+      'call_1',
+    )?.match;
+  for (const said of spelt) {
+    assert.equal(matchOf(said, call), 'exact');
+    const keyed = { ...call, headers: { ...call.headers, 'idempotency-key': 'k' } };
+    assert.equal(matchOf(said, keyed), 'exact', 'by what a repeat is known is no argument');
+    assert.equal(matchOf(said, { ...call, headers: { 'x-mode': 'wet' } }), 'changed');
+  }
+  assert.equal(matchOf({ order_id: 'O-1', body: ['a'] }, call), 'changed', 'a header that nobody proposed');
 });
 
 test('arguments that are not JSON are remembered and never equal', () => {

@@ -6,6 +6,8 @@
 export interface Pair {
   readonly name: string;
   readonly value: string;
+  /** Of what is written: whether delimiters that mean nothing in a query stand in the value as they are. */
+  readonly reserved?: boolean;
 }
 
 /** How many pairs are taken. */
@@ -39,7 +41,12 @@ function decoded(text: string): string | undefined {
   }
 }
 
-/** The pairs as text, every reserved character encoded, a space as `%20`. */
+/** The pairs as text, every reserved character encoded but where a pair says otherwise, a space as `%20`. */
 export function writePairs(pairs: readonly Pair[]): string {
-  return pairs.map(({ name, value }) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`).join('&');
+  return pairs.map(({ name, value, reserved }) => `${encodeURIComponent(name)}=${encoded(value, reserved)}`).join('&');
+}
+
+function encoded(value: string, reserved = false): string {
+  const text = encodeURIComponent(value);
+  return reserved ? text.replaceAll(/%(?:3A|2F|3F|40|24|2C|3B)/g, decodeURIComponent) : text;
 }

@@ -1,13 +1,13 @@
 /**
- * The payload of a call to an HTTP tool. Path, query, headers and form bodies are always written anew from the
- * arguments, so that the target reads what the policy read; JSON and text bodies keep their bytes unless an obligation
- * changed them. Pointers into the payload are pointers into the arguments: `/body/customer/email`.
+ * The payload of a call to an HTTP tool. Path, query, headers and forms are always written anew from the arguments, so
+ * that the target reads what the policy read; JSON, text and bare bytes keep their bytes unless an obligation changed
+ * them. Pointers into the payload are pointers into the arguments: `/body/customer/email`.
  */
 import type {
   Answer,
+  AnswerFlow,
   AnswerHead,
   AnswerStream,
-  Frame,
   Json,
   JsonObject,
   OutboundRequest,
@@ -16,13 +16,17 @@ import type {
 } from '../../../call.ts';
 import { type Denial, deny, type Reason } from '../../../denial.ts';
 import { AnswerBody } from '../../answer.ts';
-import { brokenCharacterBytes, silentFrame, textFrame } from '../../frame.ts';
-import { isJsonType, isTextType, parseMediaType } from '../../media.ts';
+import { child } from '../../pointer.ts';
 import { EditableJson } from '../../segments.ts';
-import { type Arguments, writeHeaders, writePlace } from './arguments.ts';
+import { answerFlowOf, flowingAnswer } from './answer-flow.ts';
+import type { Arguments } from './arguments.ts';
+import { unwritableBody, writeForm } from './body.ts';
+import { conditionsOf, withoutConditions } from './conditions.ts';
+import { DescribedBytes } from './described-bytes.ts';
 import type { BodyForm } from './document.ts';
 import type { HttpOperation } from './operation.ts';
 import { type Parameter, writeParameter } from './parameters.ts';
+import { unwritable, writeHeaders, writePlace } from './place.ts';
 import { objectIn } from './reader.ts';
 import { buildPath } from './template.ts';
 import { reasonsMax } from './validator.ts';
@@ -33,20 +37,25 @@ export class HttpPayload implements Payload {
   readonly #operation: HttpOperation;
   readonly #form: BodyForm | null;
   readonly #body: Buffer;
+  readonly #bytes: DescribedBytes;
   readonly #document: EditableJson;
   /** What was wrong with the request before there were arguments. */
   readonly #faults: readonly Reason[];
 
-  constructor(operation: HttpOperation, { args, form, faults }: Arguments, body: Buffer) {
+  constructor(operation: HttpOperation, { args, form, bytes = [], faults }: Arguments, body: Buffer) {
     this.#operation = operation;
     this.#form = form;
     this.#body = body;
-    this.#document = new EditableJson(args);
+    this.#bytes = new DescribedBytes(bytes);
+    // Of bytes that are described, the digest is no text.
+    this.#document = new EditableJson(args, (_text, key, where) =>
+      this.#bytes.isDigest(key, where) ? 'skip' : 'text',
+    );
     this.#faults = faults;
   }
 
   get args(): JsonObject {
-    return this.#document.value as JsonObject;
+    return this.#bytes.describedIn(this.#document.value as JsonObject);
   }
 
   get method(): string {
@@ -63,11 +72,12 @@ export class HttpPayload implements Payload {
   }
 
   segments(): readonly Segment[] {
-    return this.#document.segments();
+    return [...this.#document.segments(), ...this.#bytes.segments()];
   }
 
   drop(where: string): void {
     this.#document.drop(where);
+    this.#bytes.drop(where);
   }
 
   /** Tools do not answer in tokens. */
@@ -75,10 +85,25 @@ export class HttpPayload implements Payload {
 
   /** Denies `args_invalid` with every fault, up to a bound, as a reason. */
   validate(): Denial | undefined {
-    const reasons: Reason[] = [...this.#faults, ...this.#operation.faults(this.args, this.#form)];
-    const bad = writeHeaders(this.#parameters('headers'), this.#values('headers')).bad;
+    const { args } = this;
+    const reasons: Reason[] = [
+      ...this.#faults,
+      ...this.#operation.faults(withoutConditions(args, this.#operation), this.#form),
+    ];
+    const bad = writeHeaders(this.#headerParameters(), this.#values('headers')).bad;
     for (const name of bad)
       reasons.push({ code: 'format', message: `${name} must be ASCII text`, path: `/headers/${name}` });
+    for (const place of ['path', 'query', 'headers'] as const) {
+      for (const name of unwritable(this.#parameters(place), this.#values(place))) {
+        const message = `${name} cannot be written so that it is read as it is`;
+        reasons.push({ code: 'format', message, path: child(`/${place}`, name) });
+      }
+    }
+    if (this.#form !== null) {
+      for (const path of unwritableBody(this.#form, args.body ?? null, this.#bytes.all())) {
+        reasons.push({ code: 'format', message: 'cannot be written into the body as it stands', path });
+      }
+    }
     if (reasons.length === 0 && this.#path() === undefined) {
       reasons.push({ code: 'format', message: 'a value of the path cannot stand in a path', path: '/path' });
     }
@@ -93,16 +118,16 @@ export class HttpPayload implements Payload {
     const path = this.#path();
     if (path === undefined) throw new Error('arguments that were not validated cannot be sent');
     const query = writePlace(this.#parameters('query'), this.#values('query'));
-    const body = this.#encodeBody();
+    const sent = this.#encodeBody();
     return {
       method: this.method,
       path: query === '' ? path : `${path}?${query}`,
       headers: {
         accept: this.#operation.draft.accept,
-        ...(body === null || this.#form === null ? {} : { 'content-type': contentTypeOf(this.#form) }),
-        ...writeHeaders(this.#parameters('headers'), this.#values('headers')).headers,
+        ...(sent === null ? {} : { 'content-type': sent.contentType }),
+        ...writeHeaders(this.#headerParameters(), this.#values('headers')).headers,
       },
-      body,
+      body: sent?.body ?? null,
     };
   }
 
@@ -110,17 +135,35 @@ export class HttpPayload implements Payload {
     return new HttpAnswer(head, body);
   }
 
-  /** The bytes as they come; where they are text, cut between characters. No tool call is asked to stream. */
-  readStream(head: AnswerHead, body: AsyncIterable<Uint8Array>): AnswerStream {
-    return { [Symbol.asyncIterator]: () => readFrames(head, body), cut: () => Buffer.alloc(0) };
+  flows(head: AnswerHead): AnswerFlow {
+    return answerFlowOf(head);
   }
 
-  #encodeBody(): Buffer | null {
+  readStream(head: AnswerHead, body: AsyncIterable<Uint8Array>): AnswerStream {
+    return flowingAnswer(head, body);
+  }
+
+  #encodeBody(): { readonly contentType: string; readonly body: Buffer } | null {
     const { body } = this.args;
-    if (body === undefined || this.#form === null) return null;
-    if (this.#form.kind === 'form') return Buffer.from(writePlace(this.#form.fields, objectIn(body) as JsonObject));
-    if (!this.#document.changedIn('body')) return this.#body;
-    return Buffer.from(this.#form.kind === 'json' ? JSON.stringify(body) : String(body));
+    const form = this.#form;
+    if (body === undefined || form === null) return null;
+    switch (form.kind) {
+      case 'form':
+      case 'multipart':
+        return writeForm(form, objectIn(body) as JsonObject, this.#bytes.all());
+      case 'bytes': {
+        const [bytes] = this.#bytes.all();
+        return bytes === undefined ? null : { contentType: bytes.contentType, body: bytes.content };
+      }
+      case 'json':
+        return { contentType: form.type, body: this.#unchanged() ?? Buffer.from(JSON.stringify(body)) };
+      case 'text':
+        return { contentType: `${form.type}; charset=utf-8`, body: this.#unchanged() ?? Buffer.from(String(body)) };
+    }
+  }
+
+  #unchanged(): Buffer | undefined {
+    return this.#document.changedIn('body') ? undefined : this.#body;
   }
 
   #path(): string | undefined {
@@ -137,27 +180,13 @@ export class HttpPayload implements Payload {
     return this.#operation.draft.parameters.filter((parameter) => parameter.place === place);
   }
 
+  #headerParameters(): readonly Parameter[] {
+    return [...this.#parameters('headers'), ...conditionsOf(this.#operation)];
+  }
+
   #values(place: Parameter['place']): JsonObject {
     return (objectIn(this.args[place]) ?? {}) as JsonObject;
   }
-}
-
-async function* readFrames(head: AnswerHead, body: AsyncIterable<Uint8Array>): AsyncGenerator<Frame> {
-  const type = parseMediaType(head.headers['content-type'] ?? '')?.type ?? 'text/plain';
-  const isText = isTextType(type) || isJsonType(type);
-  let rest: Buffer = Buffer.alloc(0);
-  for await (const chunk of body) {
-    const bytes: Buffer = rest.length === 0 ? Buffer.from(chunk) : Buffer.concat([rest, chunk]);
-    const whole = bytes.length - (isText ? brokenCharacterBytes(bytes) : 0);
-    rest = bytes.subarray(whole);
-    yield isText ? textFrame(bytes.subarray(0, whole)) : silentFrame(bytes);
-  }
-  if (rest.length > 0) yield textFrame(rest);
-  yield silentFrame(Buffer.alloc(0), [{ type: 'end', reason: 'stop' }]);
-}
-
-function contentTypeOf({ type, kind }: BodyForm): string {
-  return kind === 'text' ? `${type}; charset=utf-8` : type;
 }
 
 /** What a tool answered: JSON or text in pieces, other bytes as they are. */

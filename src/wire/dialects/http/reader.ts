@@ -1,8 +1,10 @@
 /**
- * Finds one's way in a parsed OpenAPI document: local `$ref`s, and the list of what is wrong with it. A `$ref` that
- * leads out of the document is a fault, wherever it stands: what an operation takes must not depend on another host.
+ * Finds one's way in a parsed OpenAPI document, joined with those its `$ref`s lead to (references.ts), and keeps the
+ * list of what is wrong with it. A `$ref` that leads anywhere else is a fault, wherever it stands: what an operation
+ * takes must not depend on another host.
  */
 import { pointerTokens } from '../../pointer.ts';
+import { type Joined, joined } from './references.ts';
 
 export interface DocumentFault {
   /** A JSON pointer into the document. */
@@ -20,28 +22,44 @@ export function objectIn(value: unknown): Record<string, unknown> | undefined {
 /** Longest chain of references to references. */
 const chainMax = 32;
 const faultsMax = 100;
+/** Dialects of JSON Schema that schemas of OpenAPI 3.1 are read as. */
+const dialects =
+  /^https:\/\/(?:json-schema\.org\/draft\/2020-12\/schema|spec\.openapis\.org\/oas\/3\.1\/dialect\/.*)#?$/;
 
 export class DocumentReader {
   readonly root: Record<string, unknown>;
   readonly is30: boolean;
   readonly faults: DocumentFault[] = [];
+  readonly #place: Joined['place'];
 
-  constructor(document: unknown) {
-    this.root = objectIn(document) ?? {};
+  private constructor(root: unknown, place: Joined['place']) {
+    this.root = objectIn(root) ?? {};
+    this.#place = place;
     const version = this.root.openapi;
     this.is30 = typeof version === 'string' && version.startsWith('3.0.');
     if (!this.is30 && !(typeof version === 'string' && version.startsWith('3.1.'))) {
       this.fault('/openapi', 'must be an OpenAPI document of version 3.0 or 3.1');
     }
-    this.#checkReferences();
+    const dialect = this.root.jsonSchemaDialect;
+    if (dialect !== undefined && !(typeof dialect === 'string' && dialects.test(dialect))) {
+      this.fault('/jsonSchemaDialect', 'must be JSON Schema 2020-12');
+    }
+  }
+
+  /** Reads a parsed document, or an OpenApiDocuments. Yields now and then. */
+  static *read(source: unknown): Generator<void, DocumentReader> {
+    const { root, faults, place } = yield* joined(source);
+    const reader = new DocumentReader(root, place);
+    for (const { pointer, message } of faults) reader.fault(pointer, message);
+    return reader;
   }
 
   fault(pointer: string, message: string): void {
-    if (
-      this.faults.length < faultsMax &&
-      !this.faults.some((known) => known.pointer === pointer && known.message === message)
-    ) {
-      this.faults.push({ pointer, message });
+    const place = this.#place(pointer);
+    const where = place.document === null ? message : `${message} (in ${place.document})`;
+    const isKnown = (known: DocumentFault) => known.pointer === place.pointer && known.message === where;
+    if (this.faults.length < faultsMax && !this.faults.some(isKnown)) {
+      this.faults.push({ pointer: place.pointer, message: where });
     }
   }
 
@@ -77,24 +95,5 @@ export class DocumentReader {
       value = (value as Record<string, unknown>)[token];
     }
     return { value, pointer };
-  }
-
-  #checkReferences(): void {
-    const seen = new Set<unknown>();
-    const open: { readonly value: unknown; readonly pointer: string }[] = [{ value: this.root, pointer: '' }];
-    for (let next = open.pop(); next !== undefined; next = open.pop()) {
-      const { value, pointer } = next;
-      if (typeof value !== 'object' || value === null || seen.has(value)) continue;
-      seen.add(value);
-      for (const [name, inner] of Object.entries(value)) {
-        // Examples are data, and may hold whatever the service answers.
-        if (name === 'example' || name === 'examples') continue;
-        if (name === '$ref' && typeof inner === 'string' && !inner.startsWith('#')) {
-          this.fault(pointer, 'a $ref may not lead out of the document');
-        }
-        const token = name.replaceAll('~', '~0').replaceAll('/', '~1');
-        open.push({ value: inner, pointer: `${pointer}/${token}` });
-      }
-    }
   }
 }

@@ -1,11 +1,8 @@
 /**
- * Compiles input schemas (JSON Schema 2020-12, by Ajv) and says what is wrong with arguments in a way an agent can learn
- * from: a stable code, a JSON pointer, what was expected, and the nearest name there is. Messages are made from the
- * schema and never hold a value, which may be personal data.
+ * Says what is wrong with arguments in a way an agent can learn from: a stable code, a JSON pointer, what was expected,
+ * and the nearest name there is. Messages are made from the schema and never hold a value, which may be personal data.
  */
-import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
-import formats from 'ajv-formats';
-import type { JsonObject } from '../../../call.ts';
+import type { ErrorObject } from 'ajv/dist/2020.js';
 import type { Reason } from '../../../denial.ts';
 import { child, pointerTokens } from '../../pointer.ts';
 import { isPlainName } from '../../segments.ts';
@@ -14,73 +11,29 @@ import type { Schema } from './schema.ts';
 
 /** How many reasons one denial lists. */
 export const reasonsMax = 20;
-/** Documents with more values than this are judged up to their first fault, so that faults do not fill the memory. */
-const allFaultsValuesMax = 5000;
-
-export type Validate = (args: JsonObject) => readonly Reason[];
-
-/** Compiles the schemas of one document. `compile` throws an Error for a schema that is not one. */
-export class SchemaCompiler {
-  readonly #all = compiler(true);
-  readonly #first = compiler(false);
-
-  compile(schema: Schema): Validate {
-    const all = this.#all.compile(schema);
-    let first: ValidateFunction | undefined;
-    return (args) => {
-      let validate = all;
-      if (hasMoreValues(args, allFaultsValuesMax)) {
-        first ??= this.#first.compile(schema);
-        validate = first;
-      }
-      return validate(args) ? [] : reasonsOf(validate.errors ?? [], schema);
-    };
-  }
-}
-
-function compiler(allErrors: boolean): Ajv2020 {
-  const regExp = (pattern: string, flags: string): RegExp => {
-    try {
-      return new RegExp(pattern, flags);
-    } catch {
-      // Many documents hold patterns that are only good without the `u` flag.
-      return new RegExp(pattern);
-    }
-  };
-  const ajv = new Ajv2020({
-    allErrors,
-    verbose: true,
-    strict: false,
-    logger: false,
-    messages: false,
-    code: { regExp: Object.assign(regExp, { code: 'new RegExp' }) },
-  });
-  // Published as CommonJS: what the types call default is the module itself at run time.
-  const plugin = formats as unknown as typeof formats.default;
-  plugin(ajv);
-  return ajv;
-}
-
-function hasMoreValues(value: unknown, limit: number): boolean {
-  let count = 0;
-  const open: unknown[] = [value];
-  for (let at = open.pop(); at !== undefined; at = open.pop()) {
-    count += 1;
-    if (count > limit) return true;
-    if (typeof at === 'object' && at !== null) for (const inner of Object.values(at)) open.push(inner);
-  }
-  return false;
-}
-
-function reasonsOf(errors: readonly ErrorObject[], schema: Schema): readonly Reason[] {
+/** The errors of a validator as reasons, one for each place and code; never none. `schema` stands by itself. */
+export function reasonsOf(errors: readonly ErrorObject[], schema: Schema): readonly Reason[] {
   const reasons = new Map<string, Reason>();
+  const unfitting: Reason[] = [];
   for (const error of errors) {
     const reason = reasonOf(error, schema);
     if (reason === undefined || reasons.size === reasonsMax) continue;
-    reasons.set(`${reason.code} ${reason.path}`, reason);
+    if (reason.code === beside) unfitting.push(reason);
+    else reasons.set(`${reason.code} ${reason.path}`, reason);
   }
+  // A member that is named somewhere mostly has a fault of its own. If not, it belongs to an alternative that is not met.
+  for (const reason of unfitting) {
+    const path = reason.path ?? '';
+    const around = path.slice(0, path.lastIndexOf('/') + 1);
+    const told = [...reasons.values()].some((one) => `${one.path}/`.startsWith(around));
+    if (!told) reasons.set(`shape ${path}`, { ...reason, code: 'shape' });
+  }
+  if (reasons.size === 0) reasons.set('', { code: 'constraint', message: 'does not fit the schema', path: '' });
   return [...reasons.values()];
 }
+
+/** Only until all reasons are known. */
+const beside = 'beside';
 
 function reasonOf(error: ErrorObject, schema: Schema): Reason | undefined {
   const path = maskedPointer(error.instancePath);
@@ -98,8 +51,9 @@ function reasonOf(error: ErrorObject, schema: Schema): Reason | undefined {
     case 'unevaluatedProperties': {
       const name = String(params.additionalProperty ?? params.unevaluatedProperty);
       const known = knownNames(error.parentSchema, schema);
-      // A member that is named but does not fit has a fault of its own.
-      return known.has(name) ? undefined : unknownName('unknown_member', name, [...known.keys()], path);
+      if (!known.has(name)) return unknownName('unknown_member', name, [...known.keys()], path);
+      const message = `${isPlainName(name) ? name : 'this name'} does not go with what is beside it`;
+      return { code: beside, message, path: child(path, isPlainName(name) ? name : '{}') };
     }
     case 'type': {
       const types = Array.isArray(params.type) ? params.type.join(' or ') : String(params.type);

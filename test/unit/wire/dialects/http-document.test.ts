@@ -12,6 +12,7 @@ const withBody = (schema: unknown, more: object = {}) =>
     { '/x': { post: { operationId: 'x', requestBody: { content: { 'application/json': { schema } } } } } },
     more,
   );
+const param = (name: string) => ({ name, in: 'path', required: true, schema: { type: 'string' } });
 const faultsOf = (openapi: unknown, overrides = {}) => httpTools.operations(route, settings(openapi, overrides)).faults;
 
 function codes(openapi: unknown, body: unknown): readonly string[] {
@@ -38,10 +39,32 @@ describe('a document is refused', () => {
     ],
     ['with a $ref to nothing', withBody({ $ref: '#/components/schemas/None' }), /names nothing/, 'schema'],
     [
-      'with a schema that changes its base',
-      withBody({ $id: 'https://evil.example', type: 'object' }),
-      /\$id/,
+      'with a schema that leads out by its base',
+      withBody({ $id: 'https://evil.example/a', properties: { a: { $ref: 'b' } } }),
+      /out of the document/,
       'schema',
+    ],
+    ['with a dynamic reference', withBody({ $dynamicRef: '#node' }), /\$dynamicRef is not supported/, 'schema'],
+    ['with a $ref to no anchor', withBody({ $ref: '#nowhere' }), /names nothing/, 'schema'],
+    [
+      'with a pattern that is none',
+      withBody({ type: 'string', pattern: '(' }),
+      /is no pattern/,
+      '/openapi/paths/~1x/post',
+    ],
+    [
+      'with a wrong schema of an answer',
+      documentWith({
+        '/x': { get: { responses: { 200: { content: { 'application/json': { schema: { minLength: 'x' } } } } } } },
+      }),
+      /schema is wrong/,
+      'responses/200',
+    ],
+    [
+      'with a wrong schema that several refer to',
+      withBody({ $ref: '#/components/schemas/A' }, { components: { schemas: { A: { required: 5 } } } }),
+      /schema is wrong/,
+      '/openapi/components/schemas/A',
     ],
     ['with a schema that is none', withBody({ type: 'strange' }), /schema is wrong/, '/openapi/paths/~1x/post'],
     ['with a path that is none', path({ get: {} }, '/a/{b'), /braces/, '/openapi/paths/~1a~1{b'],
@@ -49,7 +72,10 @@ describe('a document is refused', () => {
     ['with an undeclared path parameter', path({ get: {} }, '/a/{b}'), /not declared/, 'get'],
     [
       'with two names for one path',
-      documentWith({ '/a/{b}': {}, '/a/{c}': {} }),
+      documentWith({
+        '/a/{b}': { get: { parameters: [param('b')] } },
+        '/a/{c}': { get: { operationId: 'o', parameters: [param('c')] } },
+      }),
       /same requests/,
       '/openapi/paths/~1a~1{c}',
     ],
@@ -61,8 +87,8 @@ describe('a document is refused', () => {
     ],
     ['that requires a cookie', parameter({ in: 'cookie', required: true }), /not supported/, 'parameters/0'],
     [
-      'that requires a deep object',
-      parameter({ style: 'deepObject', required: true }),
+      'that requires a header written like a query',
+      parameter({ in: 'header', style: 'form', required: true }),
       /not supported/,
       'parameters/0',
     ],
@@ -221,6 +247,6 @@ test('the dialects do not claim each other’s paths', () => {
   }
   assert.deepEqual(
     operationSources.map(({ kind }) => kind),
-    ['model', 'http'],
+    ['model', 'http', 'mcp'],
   );
 });

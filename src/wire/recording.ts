@@ -14,6 +14,7 @@ export interface Recorded {
 export class Recording {
   readonly #bytesMax: number;
   #whole: Recorded | null = null;
+  #overflowed = false;
 
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;
@@ -24,9 +25,15 @@ export class Recording {
     return this.#whole;
   }
 
+  /** Whether the last answer was longer than the bound. */
+  get overflowed(): boolean {
+    return this.#overflowed;
+  }
+
   /** The same answer, taken down while it is read. One that was begun before is forgotten. */
   of(answer: UpstreamAnswer): UpstreamAnswer {
     this.#whole = null;
+    this.#overflowed = false;
     return { ...answer, body: this.#read(answer) };
   }
 
@@ -36,7 +43,10 @@ export class Recording {
     for await (const chunk of body) {
       bytes += chunk.length;
       if (bytes <= this.#bytesMax) chunks.push(chunk);
-      else chunks = [];
+      else {
+        chunks = [];
+        this.#overflowed = true;
+      }
       yield chunk;
     }
     if (bytes <= this.#bytesMax) this.#whole = { target, head, body: Buffer.concat(chunks) };
