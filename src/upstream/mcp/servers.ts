@@ -133,7 +133,7 @@ export class McpServers implements AsyncDisposable {
   }
 
   /** An errand for a task that is no call of it. `signal` ends it. */
-  errandOf(record: TaskRecord, route: string, signal = new AbortController().signal): Errand {
+  errandOf(record: TaskRecord, route: string, signal: AbortSignal = new AbortController().signal): Errand {
     return taskErrand(this.#parts, record, `${route}.session`, signal);
   }
 }
