@@ -8,7 +8,7 @@
 import { spawn } from 'node:child_process';
 import { globSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
-import { dirname, join, relative, resolve } from 'node:path';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { LeafResult } from './test-events.ts';
 
@@ -20,6 +20,8 @@ const sharing: readonly { readonly folder: RegExp; readonly filesMax: number }[]
   { folder: /(?:^|[/\\])test[/\\](?:unit[/\\][^/\\]+|regression)$/, filesMax: 12 },
   { folder: /(?:^|[/\\])test[/\\]gateway$/, filesMax: 6 },
 ];
+/** They make their tokens when they are loaded, which in a process of several is long before they run. */
+const alone = ['attack-table.test.ts'];
 
 interface FileResult {
   readonly name: string;
@@ -121,7 +123,8 @@ function batchesOf(files: readonly string[]): readonly (readonly string[])[] {
   for (const file of files) {
     const last = batches.at(-1);
     const folder = dirname(file);
-    const filesMax = sharing.find((one) => one.folder.test(resolve(folder)))?.filesMax ?? 1;
+    const mayShare = !alone.includes(basename(file)) && !alone.includes(basename(last?.[0] ?? ''));
+    const filesMax = mayShare ? (sharing.find((one) => one.folder.test(resolve(folder)))?.filesMax ?? 1) : 1;
     if (last !== undefined && last.length < filesMax && dirname(last[0] as string) === folder) last.push(file);
     else batches.push([file]);
   }
