@@ -20,8 +20,8 @@ const sharing: readonly { readonly folder: RegExp; readonly filesMax: number }[]
   { folder: /(?:^|[/\\])test[/\\](?:unit[/\\][^/\\]+|regression)$/, filesMax: 12 },
   { folder: /(?:^|[/\\])test[/\\]gateway$/, filesMax: 6 },
 ];
-/** They make their tokens when they are loaded, which in a process of several is long before they run. */
-const alone = ['attack-table.test.ts'];
+/** Those with more work than others together, and one that makes its tokens long before they would be used. */
+const alone = ['agreement.test.ts', 'attack-table.test.ts', 'policy.test.ts', 'proof.test.ts'];
 
 interface FileResult {
   readonly name: string;

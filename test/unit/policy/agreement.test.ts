@@ -19,6 +19,9 @@ const seed = 20_261_121;
 const oneWay = new Map([
   ['tollgate/call/trifecta.rego tollgate.call.deny', 'the shipped settings only observe'],
   ['tollgate/call/model.rego tollgate.call.oblige', 'no shipped purpose has a last turn, or keeps answers'],
+  ['tollgate/call/thought.rego tollgate.call.thought_asked', 'no shipped purpose asks for exact thoughts'],
+  ['tollgate/call/thought.rego tollgate.call.thought_fits', 'the same'],
+  ['tollgate/call/thought.rego tollgate.call.deny', 'the same'],
   ['tollgate/task/grant.rego tollgate.task.grant', 'a list of tools is always granted, if only an empty one'],
 ]);
 
