@@ -311,6 +311,8 @@ export interface Outcome {
   /** What the agent got; 499 if it had gone. */
   readonly status: number;
   readonly target: Target | null;
+  /** Of a result that was too long for its agent at once: how many pages it has, of which the agent got the first. */
+  readonly pages?: number;
   readonly attempts: readonly Attempt[];
   readonly usage: Usage | null;
   readonly costMicroUsd: number;

@@ -77,6 +77,8 @@ export interface DenialDetails {
   readonly remaining?: Readonly<Record<string, number>>;
   /** How the limits by time stand, on 429; told in headers. */
   readonly rates?: readonly RateState[];
+  /** What the call was of, where it was refused as soon as that was known; for the trail. */
+  readonly operation?: { readonly name: string; readonly effect: 'read' | 'write' | 'delete' };
   /** How long the call waited before it was refused; not the gate's overhead. */
   readonly waitedMs?: number;
 }

@@ -42,7 +42,7 @@ export interface Reply {
 }
 
 /** A buffered answer as its agent gets it. */
-export type EncodedAnswer = ReturnType<Answer['encode']>;
+export type EncodedAnswer = ReturnType<Answer['encode']> & { readonly pages?: number };
 
 /** The rooms as the pipeline calls them; `main.ts` puts them in. */
 export interface Rooms {
@@ -198,7 +198,7 @@ export class Pipeline {
     if (isDenial(paged)) return this.#refuse(settlement, paged);
     settlement.heard(answer);
     const { head, body } = paged;
-    settlement.status = head.status;
+    settlement.answered(paged);
     await settlement.end(null);
     return { status: head.status, headers: { ...head.headers, ...(await this.#headers(call, settlement)) }, body };
   }

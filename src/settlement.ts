@@ -82,6 +82,7 @@ export class Settlement {
   call: Underway;
   status = 0;
   target: Target | null = null;
+  #pages: number | undefined;
   readonly attempts: Attempt[] = [];
   answerFindings: readonly Finding[] = [];
   answerDecision: Decision | null = null;
@@ -110,6 +111,12 @@ export class Settlement {
     const last = this.attempts.at(-1);
     if (failed === true && last !== undefined) this.attempts.splice(-1, 1, { ...last, error: saidFailed });
     this.#heard = { usage, proposals, text, told, ...(givenIds === undefined ? {} : { givenIds }) };
+  }
+
+  /** What its agent gets: the head, and of how many pages the body is the first where it is no more than that. */
+  answered({ head, pages }: { readonly head: { readonly status: number }; readonly pages?: number }): void {
+    this.status = head.status;
+    this.#pages = pages;
   }
 
   /** Something to undo when the call ends, however it ends. */
@@ -173,6 +180,7 @@ export class Settlement {
       denial,
       status: this.status,
       target: this.target,
+      ...(this.#pages === undefined ? {} : { pages: this.#pages }),
       attempts: this.attempts,
       costMicroUsd: this.#costAtMost(),
       thoughtId: spoke ? newId(clock, 'thought') : null,

@@ -3,6 +3,7 @@
  * it read-only, the values that `npm start` would set in the environment, and the example's tollgate.yaml with what is
  * different in containers: Redis, traces, listeners for everybody. The keys are made at each start and lie nowhere else.
  */
+import { randomBytes } from 'node:crypto';
 import { cpSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -14,6 +15,9 @@ const example = resolve(import.meta.dirname, '../../examples/return-exceptions')
 
 /** What containers set in the environment of each gate; all other values are files of the world. */
 const ownValues = ['GATEWAY_ID', 'ADMIN_PORT'];
+
+/** The value that all gates seal with what they keep in the store. */
+const storeSecret = 'STORE_SECRET';
 
 /** The example's configuration as the gates of docker-compose.yml take it. `directory` holds one file a value. */
 export function containerConfig(text: string, directory: string): string {
@@ -33,6 +37,8 @@ export function containerConfig(text: string, directory: string): string {
     },
     policy: { ...config.policy, bundle: '/app/policies' },
     store: { kind: 'redis', url: 'redis://redis:6379' },
+    // Without it a shared store keeps no checkpoints, no first answers of repeated writes and no pages of results.
+    keys: { ...config.keys, secret: `\${env:${storeSecret}}` },
     telemetry: { ...config.telemetry, log: 'info', otlp: { url: 'http://jaeger:4318' } },
   };
   return stringify(changed).replaceAll(/\$\{env:([A-Z0-9_]+)\}/g, (whole, name: string) =>
@@ -45,7 +51,8 @@ export function leave(world: World, directory: string): void {
   const values = join(directory, 'values');
   rmSync(values, { recursive: true, force: true });
   mkdirSync(values, { recursive: true });
-  for (const [name, value] of Object.entries(world.env())) writeFileSync(join(values, name), value, { mode: 0o400 });
+  const given = { ...world.env(), [storeSecret]: randomBytes(32).toString('hex') };
+  for (const [name, value] of Object.entries(given)) writeFileSync(join(values, name), value, { mode: 0o400 });
   const { tokenEndpoint, clientId, clientSecret } = world.issuers.azure.workload('coordinator');
   const agent = { TOKEN_ENDPOINT: tokenEndpoint, CLIENT_ID: clientId, CLIENT_SECRET: clientSecret };
   const lines = Object.entries(agent).map(([name, value]) => `${name}=${value}\n`);

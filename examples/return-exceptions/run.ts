@@ -1,4 +1,4 @@
-/** The story: six chapters, each step asserted. `start.ts` runs it once at every start; CI runs it with `--once`. */
+/** The story: seven chapters, each step asserted. `start.ts` runs it once at every start; CI runs it with `--once`. */
 import { budget } from './story/budget.ts';
 import { captured } from './story/captured.ts';
 import { clouds } from './story/clouds.ts';
@@ -10,6 +10,7 @@ import { type Gate, Scene } from './story/scene.ts';
 import { secondAgent } from './story/second-agent.ts';
 import { type StepResult, Story } from './story/step.ts';
 import { strangers } from './story/strangers.ts';
+import { tools } from './story/tools.ts';
 import { type Entry, trail } from './story/trail.ts';
 import { verify } from './story/verify.ts';
 import type { World } from './world/world.ts';
@@ -41,6 +42,7 @@ export async function runStory(world: World, gate: Gate): Promise<StoryResult> {
   await customer(scene);
   await captured(scene);
   await strangers(scene);
+  await tools(scene);
   const whole = await trail(scene, made);
   await verify(scene);
   const told = [

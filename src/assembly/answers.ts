@@ -46,11 +46,18 @@ export function cacheRung(
   const rung = cacheStage({ ...ground, config: config.cache });
   return {
     ...rung,
+    // What a tool answered has any status: a refund is 201.
+    gives: { cache: (value) => isRepeat(value) || rung.gives.cache(value) },
     admit: (call) =>
       call.idempotency?.state === 'repeat'
         ? { cache: { state: 'hit', kept: call.idempotency.kept } }
         : rung.admit(call),
   };
+}
+
+function isRepeat(value: unknown): boolean {
+  const { state, kept } = (value ?? {}) as Partial<Extract<CacheFact['cache'], { readonly state: 'hit' }>>;
+  return state === 'hit' && kept?.repeated === true && Number.isInteger(kept.answer.head.status);
 }
 
 /** The answer of a target, taken down where it may be kept. */

@@ -19,6 +19,7 @@ import type {
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config/schema.ts';
 import { type Denial, deny, isDenial } from '../denial.ts';
+import { HeldBytes } from '../idempotency/held-bytes.ts';
 import { KeySeal } from '../identity/key-seal.ts';
 import type { TaskTokens } from '../identity/task-token.ts';
 import type { Tried } from '../outcome.ts';
@@ -27,6 +28,8 @@ import { changeOf } from '../server/mcp/change-stream.ts';
 import { McpEndpoint } from '../server/mcp/endpoint.ts';
 import type { OwnPlace } from '../server/mcp/foreign.ts';
 import type { McpEndpointPorts } from '../server/mcp/ports.ts';
+import { mayCall } from '../server/mcp/tool-list.ts';
+import { restOf } from '../server/result-routes.ts';
 import { ClientSessions } from '../session/client-sessions.ts';
 import { EventLog } from '../session/event-log.ts';
 import type { SealOf } from '../session/owner.ts';
@@ -43,7 +46,11 @@ import { mcpRequest } from '../wire/dialects/mcp/request.ts';
 import { rpcCodes } from '../wire/mcp/fault.ts';
 import { objectIn } from '../wire/mcp/message.ts';
 import type { Parts } from './parts.ts';
+import { restPortsOf } from './results.ts';
 import { gateInfo as gate } from './upstream.ts';
+
+/** What this gateway keeps of streams that were cut, in bytes: of one task, and of all. */
+const logBounds = { taskBytes: 32 * 1_048_576, totalBytes: 256 * 1_048_576 } as const;
 
 /** What the endpoint keeps, whatever becomes of the configuration. */
 export interface McpParts {
@@ -70,6 +77,7 @@ export async function openMcp(
 ): Promise<McpParts> {
   const secret = config.keys.secret ?? clock.randomBytes(32).toString('base64url');
   const sealOf: SealOf = (taskId) => new KeySeal(secret, clock, `mcp of ${taskId}`);
+  const held = new HeldBytes(clock);
   const wakes = opened.use(new Wakes({ store, clock, faulted }));
   await wakes.open();
   // Each gateway finds out by itself; its own clients are told when it has.
@@ -77,7 +85,7 @@ export async function openMcp(
   return {
     wakes,
     sessions: new ClientSessions({ store, clock }),
-    log: new EventLog({ store, clock, wakes, sealOf }),
+    log: new EventLog({ store, clock, wakes, sealOf, hasRoom: (key, row) => held.take(key, row, logBounds) }),
     questions: new Questions({ store, clock, wakes, sealOf }),
     states: new RequestStates(sealOf, clock),
   };
@@ -89,10 +97,12 @@ export async function openMcp(
  */
 export class TokensOfRequests implements Pick<TaskTokens, 'verify'> {
   readonly #tokens: Pick<TaskTokens, 'verify'>;
+  readonly #nowMs: () => number;
   readonly #proved = new WeakMap<Shown, { readonly token: string; readonly caller: Promise<Caller | Denial> }>();
 
-  constructor(tokens: Pick<TaskTokens, 'verify'>) {
+  constructor(tokens: Pick<TaskTokens, 'verify'>, nowMs: () => number) {
     this.#tokens = tokens;
+    this.#nowMs = nowMs;
   }
 
   /** The caller, remembered for this very request. */
@@ -105,9 +115,12 @@ export class TokensOfRequests implements Pick<TaskTokens, 'verify'> {
   }
 
   /** The same, where it was asked before; any other request is judged by itself. */
-  verify(credential: ShownToken | null): Promise<Caller | Denial> {
+  async verify(credential: ShownToken | null): Promise<Caller | Denial> {
     const known = credential === null ? undefined : this.#proved.get(credential.shown);
-    return known !== undefined && known.token === credential?.token ? known.caller : this.#tokens.verify(credential);
+    if (known === undefined || known.token !== credential?.token) return this.#tokens.verify(credential);
+    const caller = await known.caller;
+    // One request may last longer than its token.
+    return isDenial(caller) || this.#nowMs() < caller.expiresAtMs ? caller : this.#tokens.verify(credential);
   }
 }
 
@@ -131,6 +144,7 @@ export function mcpEndpointOf(
   const { clock, config, faulted, mcp, publicUrl, requestTokens, running, suspensions, table, telemetry } = parts;
   const { redact, servers } = parts;
   const verify = (credential: ShownToken) => requestTokens.first(credential);
+  const rests = restPortsOf(parts);
   const callKey = () => clock.randomBytes(9).toString('base64url');
   const ports: McpEndpointPorts = {
     ...mcp,
@@ -146,6 +160,7 @@ export function mcpEndpointOf(
     routes: () => table.routes().filter(({ kind }) => kind === 'mcp' || kind === 'http'),
     operations: (route) => table.ofRoute(route),
     known: (route) => table.known(route),
+    rest: (own, cursor, route, trace) => restOf(rests, own, cursor, { trace }, route),
     suspended: async (record, route) => (await suspensions.denialOf({ ...actingOf(record), route })) !== undefined,
     read: (message, reading) => mcpRequest({ ...reading, message, callKey: callKey(), gate }),
     readAnswer: ({ id, route, method }, result, client, asked) =>
@@ -154,7 +169,10 @@ export function mcpEndpointOf(
     watch: (trace) => telemetry.watch(trace),
     guard: ({ record, caller }, route, abort) => running.enter(record, route, caller.tokenId, abort),
     refused: (denial) => telemetry.denied(denial),
-    listen: ({ record }, route, client, heard, signal) => {
+    listen: async ({ record, scope }, route, client, heard, signal) => {
+      // What the task may not call, it does not hear, nor is it heard there.
+      if (!table.ofRoute(route).some((operation) => mayCall(record, scope, operation))) return;
+      if ((await suspensions.denialOf({ ...actingOf(record), route })) !== undefined) return;
       const pass = async ({ method, params }: McpNotice) => {
         const told = method.endsWith('/list_changed')
           ? { method, params: {} }
@@ -162,7 +180,7 @@ export function mcpEndpointOf(
         // No call is there whose answer it would be part of: what inspection would take out of it is not told at all.
         if (JSON.stringify(redact(told)) === JSON.stringify(told)) heard(told);
       };
-      void servers.listen(
+      await servers.listen(
         { errand: servers.errandOf(record, route, signal), conversation: client, heard: pass },
         table.route(route)?.targets ?? [],
       );
@@ -200,7 +218,9 @@ function judged(
   response: Rooms['response'],
   faulted: (where: string, fault: unknown) => void,
 ): Conversation {
+  let count = 0;
   const pass = async (said: { readonly method: string; readonly params: JsonObject }) => {
+    if (++count > saidMax) return undefined;
     try {
       const answer = saidAnswer(said);
       const findings = response.inspect(answer);
@@ -226,6 +246,9 @@ function judged(
     },
   };
 }
+
+/** What a server may tell and ask during one call; of more none is looked at, and none passes. */
+const saidMax = 1_024;
 
 /** One member of an object, where it is there. */
 function pick(object: JsonObject, name: string): JsonObject {

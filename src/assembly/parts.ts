@@ -246,7 +246,7 @@ export async function openFoundation(materials: Materials, opened: AsyncDisposab
     ...{ life, presence, localShare, callStore, keyRests },
     ...{ possession, federation },
     taskTokens,
-    requestTokens: new TokensOfRequests(taskTokens),
+    requestTokens: new TokensOfRequests(taskTokens, () => clock.nowMs()),
     mcp: await openMcp({ config, store, clock, faulted, toolsChanged }, opened),
     txnTokens: new TxnTokens({ keys, trustDomain: gateway.trust_domain, publicUrl, gateway: place, clock }),
     balanceOf: (record) => taskBalance(callStore, record, clock.nowMs()),

@@ -6,7 +6,8 @@
 import { recordTask } from '../audit/stage.ts';
 import type { Admitted, Answer, AnswerHead, UpstreamAnswer } from '../call.ts';
 import { type Denial, deny, type Reason } from '../denial.ts';
-import { ResultRoutes } from '../server/result-routes.ts';
+import type { EncodedAnswer } from '../pipeline.ts';
+import { type RestPorts, ResultRoutes } from '../server/result-routes.ts';
 import type { AccessPorts } from '../task/access.ts';
 import type { OpeningPorts } from '../task/open.ts';
 import type { KeptPage } from '../task/results.ts';
@@ -16,18 +17,19 @@ import { bytesHeaders } from '../wire/answer.ts';
 import { mayHoldText } from '../wire/dialects/http/answer-flow.ts';
 import { HttpOperation } from '../wire/dialects/http/operation.ts';
 import { parseAnswerJson } from '../wire/json.ts';
+import { objectOf } from '../wire/json-value.ts';
+import { resultUri } from '../wire/mcp/names.ts';
+import { hasLinks } from '../wire/mcp/translate.ts';
 import { isJsonType, isTextType, parseMediaType } from '../wire/media.ts';
 import { textOfHtml } from '../wire/result/html-text.ts';
 import { cutResult, withoutHtml } from '../wire/result/mcp-result.ts';
 import { jsonPages, type Page, textPages } from '../wire/result/pages.ts';
 import type { Parts } from './parts.ts';
 
-interface Encoded {
-  readonly head: AnswerHead;
-  readonly body: Buffer;
-}
-
 const html: ReadonlySet<string> = new Set(['text/html', 'application/xhtml+xml']);
+/** Those in which a byte below 128 is its ASCII character wherever a text has none but these. */
+const readCharsets =
+  /^(?:utf-?8|us-ascii|ascii|iso-?8859-\d{1,2}|latin-?1|windows-125\d|cp125\d|koi8-[ru]|macintosh|gbk|gb2312|gb18030|big5|euc-(?:jp|kr)|shift[-_]jis)$/;
 const partHeader = 'x-tollgate-result-part';
 const cursorHeader = 'x-tollgate-result-cursor';
 
@@ -52,14 +54,29 @@ export function readResult(
   bytes: Buffer,
 ): Answer | Denial {
   const route = routeOf(parts, call);
-  const refused = denyPart(call, head) ?? denyUnfit(parts, call, head, bytes);
+  const refused = denyPart(call, head) ?? denyCharset(call, head, bytes) ?? denyUnfit(parts, call, head, bytes);
   if (refused !== undefined) return refused;
   const { payload } = call.resolved;
+  if (route?.kind === 'mcp') {
+    const plain = route.result?.htmlAsText === true ? (withoutHtml(bytes) ?? bytes) : bytes;
+    return payload.readAnswer(head, withoutHidden(parts, call, plain) ?? plain, target);
+  }
   if (route?.result?.htmlAsText !== true) return payload.readAnswer(head, bytes, target);
-  if (route.kind === 'mcp') return payload.readAnswer(head, withoutHtml(bytes) ?? bytes, target);
   if (!html.has(typeOf(head))) return payload.readAnswer(head, bytes, target);
   const headers = { ...withoutBytesHeaders(head), 'content-type': 'text/plain; charset=utf-8' };
   return payload.readAnswer({ ...head, headers }, Buffer.from(textOfHtml(bytes.toString('utf8'))), target);
+}
+
+/** The response with what its server says of itself judged as its route has it; undefined where nothing changes. */
+function withoutHidden({ catalogue }: Parts, { resolved }: Admitted, bytes: Buffer): Buffer | undefined {
+  const { name, route } = resolved.operation;
+  const method = name.slice(route.length + 1);
+  const said = catalogue.said(route);
+  if (said?.judges(method) !== true) return undefined;
+  const message = objectOf(parseAnswerJson(bytes)?.exact);
+  const result = objectOf(message.result);
+  const cleaned = said.cleaned(method, result);
+  return cleaned === result ? undefined : Buffer.from(JSON.stringify({ ...message, result: cleaned }));
 }
 
 /** Of a text a part says less than the whole: half a number is found in neither. */
@@ -72,13 +89,26 @@ function denyPart({ resolved }: Admitted, head: AnswerHead): Denial | undefined 
   });
 }
 
+/** A text that inspection would read as another one than its agent: charsets in which ASCII is not what it is. */
+export function denyCharset({ resolved }: Admitted, head: AnswerHead, bytes?: Buffer): Denial | undefined {
+  const type = typeOf(head);
+  if (resolved.operation.kind !== 'tool' || !mayHoldText(type)) return undefined;
+  const charset = parseMediaType(head.headers['content-type'] ?? '')?.charset ?? 'utf-8';
+  if (readCharsets.test(charset) && bytes?.includes(0) !== true) return undefined;
+  return deny('upstream_error', 'The answer is a text in a charset that is not read here, so it does not pass.', {
+    reasons: [{ code: 'charset_unread', message: 'Texts and JSON are to be UTF-8, and have no NUL characters.' }],
+    retryable: false,
+  });
+}
+
 /** An answer that its document does not know, by its head, and by its body where that is there. */
 export function denyUnfit(parts: Parts, call: Admitted, head: AnswerHead, bytes?: Buffer): Denial | undefined {
   const mode = routeOf(parts, call)?.responses;
   const { operation } = call.resolved;
   if (mode === undefined || !(operation instanceof HttpOperation) || head.status < 200 || head.status > 299)
     return undefined;
-  const faults = unfit(operation, head, bytes);
+  const ranged = objectOf(call.resolved.payload.args.headers).range !== undefined;
+  const faults = unfit(operation, head, bytes, ranged);
   if (faults.length === 0) return undefined;
   const codes = [...new Set(faults.map(({ code }) => code))];
   parts.log('warn', 'an answer does not fit its document', {
@@ -95,11 +125,17 @@ export function denyUnfit(parts: Parts, call: Admitted, head: AnswerHead, bytes?
   });
 }
 
-function unfit(operation: HttpOperation, head: AnswerHead, bytes: Buffer | undefined): readonly Reason[] {
-  const bodiless = operation.draft.method === 'HEAD' || head.status === 204 || head.status === 205;
+function unfit(
+  operation: HttpOperation,
+  head: AnswerHead,
+  bytes: Buffer | undefined,
+  ranged: boolean,
+): readonly Reason[] {
   const empty = bytes !== undefined && bytes.length === 0;
-  // Parts and what has no body have no form of their own.
-  if (bodiless || head.status === 206) return [];
+  // What has no body has no form.
+  if (operation.draft.method === 'HEAD' || head.status === 204 || (head.status === 205 && empty)) return [];
+  // A part that was asked for is one of the whole.
+  if (head.status === 206 && ranged && operation.responseForm(200, typeOf(head)) !== undefined) return [];
   if (empty && operation.draft.responses.some(({ type }) => type === null)) return [];
   const type = typeOf(head);
   if (bytes === undefined || !isJsonType(type)) {
@@ -119,7 +155,11 @@ function unfit(operation: HttpOperation, head: AnswerHead, bytes: Buffer | undef
 }
 
 /** The answer as it goes out: whole, or its first page. Denies `upstream_error` for what has no pages. */
-export async function pageResult(parts: Parts, call: Admitted, encoded: Encoded): Promise<Encoded | Denial> {
+export async function pageResult(
+  parts: Parts,
+  call: Admitted,
+  encoded: EncodedAnswer,
+): Promise<EncodedAnswer | Denial> {
   const { maxBytes } = routeOf(parts, call)?.result ?? {};
   const { head, body } = encoded;
   if (maxBytes === undefined || body.length <= maxBytes) return encoded;
@@ -143,10 +183,13 @@ export async function pageResult(parts: Parts, call: Admitted, encoded: Encoded)
     [partHeader]: partOf(cut.first),
     ...(cursor === null ? {} : { [cursorHeader]: cursor }),
   };
+  const url = `${parts.publicUrl}/tasks/${record.id}/results/${cursor}`;
   const how =
-    cursor === null ? 'The rest is not kept.' : `The rest: GET ${parts.publicUrl}/tasks/${record.id}/results/${cursor}`;
+    cursor === null ? 'The rest is not kept.' : `The rest: read the resource ${resultUri(cursor)}, or GET ${url}`;
   const note = `[This result was cut: it is ${partOf(cut.first)}. ${how}]`;
-  return { head: { ...head, headers }, body: cut.encode(note) };
+  const links = cursor !== null && hasLinks(call.conversation?.version ?? '');
+  const first = cut.encode(note, cursor === null ? null : resultUri(cursor), links);
+  return { head: { ...head, headers }, body: first, pages: 1 + cut.rest.length };
 }
 
 function cutAnswer(head: AnswerHead, body: Buffer, maxBytes: number) {
@@ -175,14 +218,20 @@ export function resultRoutesOf(
   access: AccessPorts,
   { denySuspended }: Pick<OpeningPorts<never>, 'denySuspended'>,
 ): ResultRoutes {
-  const { resultRests, table, trail, redact, clock } = parts;
   return new ResultRoutes({
-    ...{ access, clock, rests: resultRests },
+    ...{ access, clock: parts.clock, ...restPortsOf(parts) },
+    denySuspended: (record) => denySuspended(actingOf(record)),
+  });
+}
+
+/** How pages are found and recorded, over HTTP and MCP alike. */
+export function restPortsOf({ resultRests, table, trail, redact }: Parts): RestPorts {
+  return {
+    rests: resultRests,
     covers: (scope, name) => {
       const operation = table.get(name);
       return operation !== undefined && inToolset(scope, operation);
     },
-    denySuspended: (record) => denySuspended(actingOf(record)),
     record: (record, { callId, operation, page }, { trace }) =>
       recordTask(
         trail,
@@ -192,5 +241,5 @@ export function resultRoutesOf(
         },
         redact,
       ),
-  });
+  };
 }

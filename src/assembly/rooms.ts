@@ -61,7 +61,7 @@ import { courseOf, pausesMsMax, settleLimits } from './limits.ts';
 import { denyWithoutStore } from './local-share.ts';
 import type { Parts } from './parts.ts';
 import { recallOf } from './remembered.ts';
-import { denyUnfit, pageResult, readResult, readsWhole } from './results.ts';
+import { denyCharset, denyUnfit, pageResult, readResult, readsWhole } from './results.ts';
 import { endAfterLastTurn, limitTime, spentOf, wrapUpAfterCut } from './spent.ts';
 
 /** A call may try so many targets, one after the other, before its reservation could be given back under it. */
@@ -193,7 +193,9 @@ export function roomsOf(parts: Parts): Rooms {
       obey: async (call, answer, findings, decision, head) => {
         const { record } = call.task;
         const refused =
-          (answer === null ? denyUnfit(parts, call, head) : denyUnreadable(call, answer)) ??
+          (answer === null
+            ? (denyCharset(call, head) ?? denyUnfit(parts, call, head))
+            : denyUnreadable(call, answer)) ??
           denyAnswer(decision) ??
           obeyOnReturn(inspector, answer, findings, decision, record.digestKey);
         return refused ?? (await taintTask(stages, record, { taint: decision.obligations.taint ?? [] }));

@@ -2,7 +2,7 @@
  * Reasons that the gate adds to those of a decision, for people who read the trail: what it did about the call besides
  * deciding. None of them is a reason why a call was allowed or refused.
  */
-import type { UncachedReason, Underway } from '../call.ts';
+import type { Outcome, UncachedReason, Underway } from '../call.ts';
 import type { EventReason } from './event.ts';
 
 const unusedMessages: Readonly<Record<UncachedReason, string>> = {
@@ -52,6 +52,13 @@ function driftReasons({ resolved }: Pick<Underway, 'resolved'>): EventReason[] {
 /** What the gate did about a call beside deciding. */
 export function moreReasons(call: Pick<Underway, 'resolved' | 'recalled' | 'reservation' | 'cache'>): EventReason[] {
   return [...driftReasons(call), ...recallReasons(call), ...lastTurnReasons(call), ...cacheReasons(call)];
+}
+
+/** That a result was too long to be given out at once. */
+export function pagedReasons({ pages }: Pick<Outcome, 'pages'>): EventReason[] {
+  if (pages === undefined) return [];
+  const message = 'The result was longer than its route lets out at once: the agent got the first of these pages.';
+  return [{ code: 'result_paged', message, count: pages }];
 }
 
 export const storeLocal: EventReason = {

@@ -21,7 +21,7 @@ import type { Denial } from '../denial.ts';
 import { canonical } from '../wire/canonical.ts';
 import { usdFromMicroUsd } from '../wire/money.ts';
 import { isPlainName } from '../wire/segments.ts';
-import { moreReasons, storeLocal } from './added-reasons.ts';
+import { moreReasons, pagedReasons, storeLocal } from './added-reasons.ts';
 import {
   blankEvent,
   type EventDecision,
@@ -173,7 +173,7 @@ function refusing(onCall: Decision | undefined, onAnswer: Decision | null): Deci
 export function outcomeEvent(call: Underway, outcome: Outcome): NewEvent {
   const { denial, usage, target } = outcome;
   let decision: EventDecision | null = null;
-  const more = moreReasons(call);
+  const more = [...moreReasons(call), ...pagedReasons(outcome)];
   if (denial !== null) decision = refusalOf(denial, refusing(call.decision, outcome.answerDecision), more);
   else if (call.decision !== undefined) decision = decisionOf(call.decision, more);
   const base = ofCall('outcome', call);
@@ -206,8 +206,10 @@ export function denialEvent(
   outcome: Outcome | null,
   more: readonly EventReason[] = [],
 ): NewEvent {
+  const meant = denial.details.operation;
   return {
     ...ofCall('denial', call),
+    ...(call.resolved === undefined && meant !== undefined ? { operation: meant.name, effect: meant.effect } : {}),
     decision: refusalOf(denial, call.decision, more),
     findings: findingsOf(call.inspection?.findings ?? []),
     status: outcome?.status ?? denial.status,

@@ -6,6 +6,7 @@ import type { OfferedTool } from '../call.ts';
 import type { Denial } from '../denial.ts';
 import { deny } from '../denial.ts';
 import type { ListTools, RouteTools } from './route-tools.ts';
+import type { SaidTexts } from './said.ts';
 
 const none: readonly OfferedTool[] = [];
 
@@ -29,6 +30,11 @@ export class Catalogue {
   /** What agents may be offered of a route; the same array until it changes. */
   ofRoute(route: string): readonly OfferedTool[] {
     return this.#routes.get(route)?.tools ?? none;
+  }
+
+  /** What judges the texts of a route's servers beside its tools; undefined for what is no mcp route. */
+  said(route: string): SaidTexts | undefined {
+    return this.#routes.get(route)?.said;
   }
 
   /** Resolves once a server of the route, or one of each, has said what it offers, or after 2 s. Never rejects. */

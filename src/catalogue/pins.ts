@@ -74,7 +74,11 @@ export class Pins {
     return this.#inTurn(async () => {
       await this.#restore();
       const found = await this.#parts.store.get(this.#key);
-      return this.#learn((found?.value as unknown as Recorded | undefined) ?? nothing);
+      const recorded = (found?.value as unknown as Recorded | undefined) ?? nothing;
+      const isWhole = [...this.#pins.keys()].every((tool) => Object.hasOwn(recorded.pins, tool));
+      if (isWhole) return this.#learn(recorded);
+      for (const [hash, definition] of this.#definitions) await this.#keep({ hash, definition });
+      return this.#update((current) => current);
     });
   }
 
@@ -102,11 +106,12 @@ export class Pins {
     return this.#inTurn(async () => {
       await this.#keep(wanted);
       const pin: Pin = { hash: wanted.hash, atMs: this.#parts.clock.nowMs(), by };
-      const updated = await updateRecord<Recorded>(this.#parts.store, this.#key, keptMs, (recorded = nothing) =>
-        pinOf(recorded, tool)?.hash === from
-          ? { ...recorded, pins: { ...recorded.pins, [tool]: pin } }
-          : deny('precondition_failed', 'Another definition of the tool was accepted meanwhile. Look at it again.'),
-      );
+      const updated = await updateRecord<Recorded>(this.#parts.store, this.#key, keptMs, (recorded = nothing) => {
+        const whole = this.#withLost(recorded);
+        return pinOf(whole, tool)?.hash === from
+          ? { ...whole, pins: { ...whole.pins, [tool]: pin } }
+          : deny('precondition_failed', 'Another definition of the tool was accepted meanwhile. Look at it again.');
+      });
       return isDenial(updated) ? updated : this.#learn(updated.value);
     });
   }
@@ -137,10 +142,16 @@ export class Pins {
 
   async #update(change: (recorded: Recorded) => Recorded): Promise<PinSet> {
     const updated = await updateRecord<Recorded>(this.#parts.store, this.#key, keptMs, (recorded = nothing) =>
-      change(recorded),
+      change(this.#withLost(recorded)),
     );
     if (isDenial(updated)) throw new Error(updated.message);
     return this.#learn(updated.value);
+  }
+
+  /** With what this gateway knows and the store has forgotten: an emptied store is no reason to trust anew. */
+  #withLost(recorded: Recorded): Recorded {
+    const lost = [...this.#pins].filter(([tool]) => !Object.hasOwn(recorded.pins, tool));
+    return lost.length === 0 ? recorded : { ...recorded, pins: { ...recorded.pins, ...Object.fromEntries(lost) } };
   }
 
   async #learn({ pins }: Recorded): Promise<PinSet> {

@@ -22,6 +22,7 @@ import {
 import { type CleanedDocument, cleanDefinition } from './hidden/definition.ts';
 import { EntryNotes } from './notes.ts';
 import type { PinSet, Pins } from './pins.ts';
+import { SaidTexts } from './said.ts';
 
 /** All tools that a server lists, page after page. Rejects where it cannot be asked. */
 export type ListTools = (target: Target, signal: AbortSignal) => Promise<readonly ToolDefinition[]>;
@@ -70,6 +71,7 @@ const retryMsMin = 2_000;
 
 export class RouteTools implements AsyncDisposable {
   readonly #parts: RouteToolsParts;
+  readonly said: SaidTexts;
   readonly #hosts: readonly string[];
   readonly #configured: ReadonlyMap<string, Pinnable> | null;
   readonly #listings = new Map<string, Listing & { readonly atMs: number }>();
@@ -84,6 +86,7 @@ export class RouteTools implements AsyncDisposable {
   #timer: Timer | undefined;
   #refreshing: Promise<void> | undefined;
   #again = false;
+  #isKnown = false;
   #lastMs = Number.NEGATIVE_INFINITY;
   #failures = 0;
   #listTools: ListTools | undefined;
@@ -91,6 +94,7 @@ export class RouteTools implements AsyncDisposable {
   constructor(parts: RouteToolsParts) {
     this.#parts = parts;
     this.#hosts = parts.targets.flatMap(({ url }) => (URL.canParse(url) ? [new URL(url).hostname.toLowerCase()] : []));
+    this.said = new SaidTexts({ route: parts.route, rule: parts.rules.hidden, hosts: this.#hosts, log: parts.log });
     this.#notes = new EntryNotes(parts.route, parts.log);
     this.#configured = parts.configured === null ? null : pinnables(parts.configured);
   }
@@ -145,7 +149,7 @@ export class RouteTools implements AsyncDisposable {
 
   /** Resolves once some server of the route has said what it offers, or after 2 s. Never rejects. */
   async known(): Promise<void> {
-    if (this.#listings.size > 0 || this.#listTools === undefined) return;
+    if (this.#isKnown || this.#listTools === undefined) return;
     const { clock } = this.#parts;
     if (this.#refreshing === undefined && clock.monotonicMs() - this.#lastMs < betweenMsMin) return;
     await within(clock, firstWaitMsMax, this.#refresh()).catch(() => undefined);
@@ -223,6 +227,7 @@ export class RouteTools implements AsyncDisposable {
       if (this.#listings.size === 0) await this.#settle();
       const asked = await Promise.all(this.#parts.targets.map((target) => this.#ask(target)));
       await this.#settle();
+      this.#isKnown ||= this.#listings.size > 0;
       this.#failures = asked.every(Boolean) ? 0 : this.#failures + 1;
     } catch (fault) {
       this.#failures++;
@@ -259,6 +264,14 @@ export class RouteTools implements AsyncDisposable {
     const pins = await this.#pinsNow();
     const { targets, log, route } = this.#parts;
     const cleaned = new Map<string, CleanedDocument<ToolDefinition>>();
+    for (const { tools } of [...this.#listings.values()]) {
+      for (const { hash, definition } of tools.values()) {
+        const known = this.#cleaned.get(hash);
+        cleaned.set(hash, known ?? cleanDefinition(definition, this.#hosts));
+        // A server may say very much: calls go on between one of its tools and the next.
+        if (known === undefined) await new Promise((resolve) => setImmediate(resolve));
+      }
+    }
     const entries = entriesOf({
       rules: this.rules,
       targets: targets.map(({ name }) => name),

@@ -30,8 +30,8 @@ const documentBytesMax = 16 * 1_048_576;
 /** Of one route together. */
 const totalBytesMax = 64 * 1_048_576;
 const documentsMax = 100;
-/** Longer YAML is parsed in a thread of its own. */
-const yamlBytesMax = 64 * 1024;
+/** Longer YAML is parsed in a thread of its own: what it takes grows with the square of its members. */
+const yamlBytesMax = 16 * 1024;
 
 export function isUrl(place: string): boolean {
   return /^https?:\/\//i.test(place);

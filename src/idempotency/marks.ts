@@ -24,6 +24,8 @@ const atOnce = 32;
 export type MarkStore = Pick<Store, 'get' | 'compareAndSet'>;
 
 interface Ending {
+  /** Where the mark lies. */
+  readonly key: string;
   readonly callId: CallId;
   readonly ended: Ended;
   readonly ttlMs: number;
@@ -44,7 +46,7 @@ export class Marks implements AsyncDisposable {
     this.#parts = parts;
     this.#waiting = new RetryQueue({
       ...{ clock, atOnce, firstMs: firstRetryMs, longestMs: longestRetryMs },
-      attempt: (ending, key) => this.#madeOrFaulty(key, ending),
+      attempt: (ending) => this.#madeOrFaulty(ending.key, ending),
       emptied: () => log('info', 'all marks of calls that waited for the store are written'),
     });
   }
@@ -75,19 +77,19 @@ export class Marks implements AsyncDisposable {
       // Others keep coming first; this one is not made beside them.
       return { ...mark, ended: { state: 'running' } };
     } catch (fault) {
-      if (fault instanceof StoreUnavailable) this.later(key, { callId: mark.callId, ended: { state: 'free' }, ttlMs });
+      if (fault instanceof StoreUnavailable) this.later({ key, callId: mark.callId, ended: { state: 'free' }, ttlMs });
       throw fault;
     }
   }
 
   /** Writes how the call ended under its key; later, if the store is away. Rejects for what is a fault. */
   async end(key: string, callId: CallId, ended: Ended, ttlMs: number): Promise<void> {
-    const ending = { callId, ended, ttlMs };
-    if (!(await this.#made(key, ending))) this.later(key, ending);
+    const ending = { key, callId, ended, ttlMs };
+    if (!(await this.#made(key, ending))) this.later(ending);
   }
 
-  /** Writes it when the store is there again. */
-  later(key: string, ending: Ending): void {
+  /** Writes it when the store is there again. What two calls have to say of one key is told apart. */
+  later(ending: Ending): void {
     const { log } = this.#parts;
     if (this.#waiting.size >= waitingMax) {
       log('error', 'a repeat of a call will be told that its outcome is not known: too many wait', {
@@ -96,7 +98,7 @@ export class Marks implements AsyncDisposable {
       return;
     }
     if (this.#waiting.size === 0) log('warn', 'marks of calls could not be written; they wait for the store');
-    this.#waiting.add(key, ending);
+    this.#waiting.add(`${ending.key} ${ending.callId}`, ending);
   }
 
   /** One last try; what remains stays in doubt. */

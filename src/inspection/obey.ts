@@ -5,6 +5,7 @@
  */
 import type { Decision, Finding, Obligations, Segment, Selector } from '../call.ts';
 import { type Denial, deny, type Reason } from '../denial.ts';
+import { namedBy } from '../wire/pointer.ts';
 import { limited } from './finding_limit.ts';
 import { hashed, masked, redacted } from './placeholder.ts';
 import { hintOf, type Inspector, type Match, replaceSpans } from './scan.ts';
@@ -49,7 +50,7 @@ export function actionOn(obligations: Obligations, type: string, where: string):
 }
 
 function dropped(drops: readonly string[], where: string): boolean {
-  return drops.some((path) => holds(path, where));
+  return drops.some((path) => path === '' || namedBy(path, where) !== undefined);
 }
 
 /** Why a call with these findings is refused: types and places, never values. */

@@ -233,7 +233,12 @@ const obligations = closed({
   mask: Type.Optional(selectors),
   hash: Type.Optional(selectors),
   block: Type.Optional(selectors),
-  drop: Type.Optional(boundedTexts),
+  drop: Type.Optional(
+    Type.Array(Type.String({ minLength: 1, maxLength: 1000 }), {
+      maxItems: 256,
+      description: 'JSON pointers; a token `*` is every element and member there, and `~2` a star in a name',
+    }),
+  ),
   approval: Type.Optional(
     closed({ role: filled('Who may approve'), ttl_seconds: Type.Integer({ minimum: 1 }), reason: text() }),
   ),

@@ -22,6 +22,8 @@ export interface ClientSession {
   /** The route it is on; null where it is on all of them. */
   readonly route: string | null;
   readonly version: string;
+  /** What the token that began it reached; absent where that was all that its task may. */
+  readonly scope?: readonly string[];
   readonly capabilities: JsonObject;
   readonly info?: JsonObject;
   /** The least severe log messages that it wants; absent where it has not said. */

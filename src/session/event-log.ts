@@ -46,6 +46,8 @@ export interface EventLogParts {
   readonly clock: Clock;
   readonly wakes: Wakes;
   readonly sealOf: SealOf;
+  /** Counts what is to lie under `key` for `ttlMs`; false, and nothing counted, where its task or all of them have too much. */
+  readonly hasRoom: (key: string, row: { taskId: string; bytes: number; ttlMs: number }) => boolean;
 }
 
 export class EventLog {
@@ -58,6 +60,13 @@ export class EventLog {
   /** A name that no other stream has. */
   newId(): string {
     return this.#parts.clock.randomBytes(15).toString('base64url');
+  }
+
+  /** Whether there is room for `bytes` of a message of a stream; then they are counted. */
+  hasRoom(stream: StreamName, number: number, bytes: number): boolean {
+    const { hasRoom, clock } = this.#parts;
+    const ttlMs = lifeMs(stream.owner, clock.nowMs(), eventKeptMs);
+    return hasRoom(recordKey(stream, number), { taskId: stream.owner.taskId, bytes, ttlMs });
   }
 
   /** Writes down a message of a stream that only its caller writes. Rejects with `StoreUnavailable`. */

@@ -1,7 +1,9 @@
 /**
- * The body of a buffered answer, of whatever kind: JSON in pieces, text in one piece, other bytes as they are. An
+ * The body of a buffered answer, of whatever kind: JSON in pieces, text in one piece (also one that is said to be
+ * something else), other bytes as they are. An
  * answer that says it is JSON and is not (or names a member twice) is taken as text, so that inspection still sees it.
  */
+import { isUtf8 } from 'node:buffer';
 import type { AnswerHead, Json, Segment } from '../call.ts';
 import { parseAnswerJson } from './json.ts';
 import { isJsonType, isTextType, parseMediaType } from './media.ts';
@@ -9,6 +11,11 @@ import { type Classify, EditableJson } from './segments.ts';
 
 /** Headers that speak of the exact bytes, and are wrong once these have changed. */
 export const bytesHeaders = ['content-length', 'etag', 'content-md5', 'digest', 'content-digest', 'repr-digest'];
+
+/** Whether bytes are a text, whatever they are said to be. */
+function isText(bytes: Buffer): boolean {
+  return !bytes.includes(0) && isUtf8(bytes);
+}
 
 export class AnswerBody {
   readonly head: AnswerHead;
@@ -26,7 +33,7 @@ export class AnswerBody {
     const json = encoded || !isJsonType(type) ? undefined : parseAnswerJson(bytes);
     this.jsonText = json?.text ?? null;
     if (json !== undefined) this.#document = new EditableJson(json.exact, classify);
-    else if (!encoded && bytes.length > 0 && (isTextType(type) || isJsonType(type))) {
+    else if (!encoded && bytes.length > 0 && (isTextType(type) || isJsonType(type) || isText(bytes))) {
       // What says that it is JSON is read as such by somebody more lenient.
       this.#document = new EditableJson(bytes.toString('utf8'), () => (isJsonType(type) ? 'json' : 'text'));
     } else this.#document = null;

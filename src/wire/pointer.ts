@@ -16,10 +16,41 @@ export function child(pointer: string, token: string | number): string {
 export function pointerTokens(pointer: string): readonly string[] | undefined {
   if (pointer === '') return [];
   if (!pointer.startsWith('/') || /~(?![01])/.test(pointer)) return undefined;
-  return pointer
+  return pointer.slice(1).split('/').map(nameOf);
+}
+
+/** Of a pointer that may name many places: a token of it, `each` being every element and every member there. */
+export type PatternToken = string | typeof each;
+export const each = Symbol('each element and member');
+
+/**
+ * The tokens of a pointer in which `*` stands for every element and member, and `~2` is a star that is part of a name;
+ * undefined for what is none.
+ */
+export function patternTokens(pattern: string): readonly PatternToken[] | undefined {
+  if (pattern === '') return [];
+  if (!pattern.startsWith('/') || /~(?![012])/.test(pattern)) return undefined;
+  return pattern
     .slice(1)
     .split('/')
-    .map((token) => token.replaceAll('~1', '/').replaceAll('~0', '~'));
+    .map((token) => (token === '*' ? each : unescaped(token).replaceAll('~2', '*').replaceAll('~0', '~')));
+}
+
+/** Whether a pointer with stars in it names `where`, a plain one, or what holds that. Gives the part of `where` it names. */
+export function namedBy(pattern: string, where: string): string | undefined {
+  const tokens = patternTokens(pattern);
+  const parts = where.split('/').slice(0, (tokens?.length ?? 0) + 1);
+  if (tokens === undefined || parts.length <= tokens.length) return undefined;
+  const fits = tokens.every((token, index) => token === each || token === nameOf(parts[index + 1] as string));
+  return fits ? parts.join('/') : undefined;
+}
+
+function nameOf(token: string): string {
+  return unescaped(token).replaceAll('~0', '~');
+}
+
+function unescaped(token: string): string {
+  return token.replaceAll('~1', '/');
 }
 
 /** What `token` names in `container`; undefined if nothing. Array indices have no leading zeros (RFC 6901 §4). */

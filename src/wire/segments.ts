@@ -10,7 +10,8 @@
 import { isUtf8 } from 'node:buffer';
 import type { Json, Segment } from '../call.ts';
 import { jsonLimits, parseAnswerText, rawNumber } from './json.ts';
-import { child, pointerTokens, step } from './pointer.ts';
+import { isGone, keysOf, moveUp, type Place, takeEach } from './places.ts';
+import { child, each, type PatternToken, patternTokens, pointerTokens, step } from './pointer.ts';
 
 /**
  * How a string is taken: as text, as JSON text whose own strings are the pieces, as base64 (of a `data:` URL, too) of what
@@ -21,18 +22,14 @@ export type Classify = (text: string, key: string | number, where: string, sibli
 
 /** From this many digits on a number is a piece of text. */
 const numberDigitsMin = 12;
+/** Base64 in either alphabet, as one line or several. */
+const base64Form = /^[A-Za-z0-9+/_\s-]*={0,2}\s*$/;
+/** The longest text that has the form of base64 and yet may be none, in characters. */
+const chanceCharsMax = 256;
 const quoteCode = 0x22;
 const backslashCode = 0x5c;
 
 type Container = Json[] | Record<string, Json>;
-
-/** A place in the document. Its key follows when members are renamed or elements removed. */
-interface Place {
-  readonly parent: Place | null;
-  key: string | number;
-  readonly where: string;
-  gone: boolean;
-}
 
 /** A JSON document whose pieces of text can be changed and whose members can be dropped. */
 export class EditableJson {
@@ -90,9 +87,17 @@ export class EditableJson {
     this.#touched(name);
   }
 
-  /** Takes the value at a JSON pointer away, if it is there. Pointers may also be those of segments (`{n}`). */
+  /**
+   * Takes the value at a JSON pointer away, if it is there. Pointers may also be those of segments (`{n}`). A token `*`
+   * stands for every element and member there, and the star of a name is written `~2`.
+   */
   drop(where: string): void {
     this.segments();
+    const pattern = patternTokens(where);
+    if (pattern !== undefined && (pattern.includes(each) || where.includes('~2'))) {
+      this.#dropEach(pattern);
+      return;
+    }
     // Pointers speak of the document as it came, also when an element before was dropped.
     const place = this.#places?.find((known) => known.where === where);
     if (place !== undefined && isGone(place)) return;
@@ -108,6 +113,23 @@ export class EditableJson {
     else delete container[String(last)];
     this.#forget(parent, String(last), Array.isArray(container));
     this.#touched(String(keys[0]));
+  }
+
+  /** In one go, however many there are. */
+  #dropEach(pattern: readonly PatternToken[]): void {
+    const places = this.#places ?? [];
+    const going = takeEach(places, pattern);
+    for (const [parent, keys] of going) {
+      const container = this.#own(parent);
+      if (Array.isArray(container)) {
+        const left = container.filter((_item, index) => !keys.has(index));
+        container.length = 0;
+        for (const item of left) container.push(item);
+      } else for (const key of keys) delete container[String(key)];
+      const [member] = keysOf(parent);
+      for (const name of member === undefined ? keys : [member]) this.#touched(String(name));
+    }
+    moveUp(places, going);
   }
 
   #visit(value: Json, place: Place, siblings: Json): void {
@@ -164,11 +186,17 @@ export class EditableJson {
     this.#innerValuesLeft -= inner.#places?.length ?? 0;
   }
 
-  /** What a file holds is a text where its bytes are one, whatever it is said to be. */
+  /**
+   * What a file holds is a text where its bytes are one, whatever it is said to be. What is no base64, or so short that a
+   * number or a word could be it by chance, is looked at as the text it is, besides.
+   */
   #visitBase64(text: string, place: Place): void {
     const head = text.slice(0, text.indexOf(',') + 1);
-    const bytes = Buffer.from(text.slice(head.length), 'base64');
-    if (bytes.length === 0 || bytes.includes(0) || !isUtf8(bytes)) return;
+    const coded = text.slice(head.length);
+    const bytes = Buffer.from(coded, 'base64');
+    const isText = bytes.length > 0 && !bytes.includes(0) && isUtf8(bytes);
+    if (!base64Form.test(coded) || (!isText && coded.length <= chanceCharsMax)) this.#piece(text, place);
+    if (!isText) return;
     const write = (said: string): void => this.#write(place, head + Buffer.from(said).toString('base64'));
     this.#segments.push(livePiece(place.where, bytes.toString('utf8'), write));
   }
@@ -277,17 +305,6 @@ function livePiece(where: string, text: string, change: (text: string) => void):
       current = replacement;
     },
   };
-}
-
-function keysOf(place: Place): (string | number)[] {
-  const keys: (string | number)[] = [];
-  for (let at: Place = place; at.parent !== null; at = at.parent) keys.push(at.key);
-  return keys.reverse();
-}
-
-function isGone(place: Place): boolean {
-  for (let at: Place | null = place; at !== null; at = at.parent) if (at.gone) return true;
-  return false;
 }
 
 /**

@@ -123,6 +123,7 @@ describe('docker-compose.yml', () => {
       Record<string, unknown>
     >;
     assert.deepEqual(config.store, { kind: 'redis', url: 'redis://redis:6379' });
+    assert.equal(config.keys?.secret, `\${file:${join(folder, 'values/STORE_SECRET')}}`);
     assert.deepEqual(config.telemetry?.otlp, { url: 'http://jaeger:4318' });
     const example = readFileSync(join(root, 'examples/return-exceptions/tollgate.yaml'), 'utf8');
     const original = parse(example) as Record<string, unknown>;

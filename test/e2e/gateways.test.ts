@@ -203,6 +203,14 @@ describe('two gateways on one Redis', options, () => {
       assert.deepEqual(again, [], 'after the last event nothing comes');
       const whole = await other.resume((events.lastId() as string).replace(/\d+$/, '0'));
       assert.equal(whole.length, 2);
+      // What the server saw: one session that both gateways went on with.
+      const simple = { name: 'test_simple_text', arguments: {} };
+      for (const client of [other, one]) assert.equal((await client.request('tools/call', simple)).status, 200);
+      const called = server.received.filter(({ message }) => message?.method === 'tools/call');
+      const sessions = new Set(called.map(({ headers }) => headers['mcp-session-id']));
+      assert.deepEqual([called.length, sessions.size, sessions.has(undefined)], [3, 1, false]);
+      const begun = server.calls('initialize').filter(({ capabilities }) => 'elicitation' in (capabilities as object));
+      assert.equal(begun.length, 1, 'all others are the gateways asking for tools');
       const asked = (await one.modern('tools/call', ask, { elicitation: {} })).result as {
         inputRequests: object;
         requestState: string;
@@ -212,7 +220,7 @@ describe('two gateways on one Redis', options, () => {
       const stateless = new McpClient(`${there.url}/mcp/asking`, task.token);
       const done = await stateless.modern('tools/call', { ...ask, ...more }, { elicitation: {} });
       assert.match(JSON.stringify(done.result), /ann/);
-      assert.equal(server.calls('tools/call').length, 2);
+      assert.equal(server.calls('tools/call').length, 4);
       assert.equal((await other.end()).status, 204);
       assert.equal((await one.request('ping')).status, 404);
     } finally {

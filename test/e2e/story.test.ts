@@ -1,5 +1,6 @@
 /** The story of the example on shared state: two gateways of its configuration on one Redis, three issuers, two clouds. */
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -18,8 +19,9 @@ const example = resolve(import.meta.dirname, '../../examples/return-exceptions')
 async function configOnRedis(directory: string, port: number): Promise<string> {
   const source = await readFile(join(example, 'tollgate.yaml'), 'utf8');
   const store = `store: { kind: redis, url: "redis://127.0.0.1:${port}", command_timeout_ms: 500 }`;
+  const keys = `keys: { secret: "${randomBytes(32).toString('hex')}" }`;
   const changed = source
-    .replace('store: { kind: memory }', store)
+    .replace('store: { kind: memory }', `${store}\n${keys}`)
     .replaceAll('./openapi/', `${join(example, 'openapi')}/`)
     .replace('../../policies', resolve(example, '../../policies'))
     .replace('id: gw-azure-weu', 'id: $' + '{env:GATEWAY_ID}')

@@ -11,6 +11,8 @@ export class McpServerFake implements AsyncDisposable {
   tools: readonly object[];
   /** What a call is answered with. */
   result: object = { content: [{ type: 'text', text: 'done' }] };
+  /** What other methods are answered with; what stands nowhere it does not have. */
+  readonly results: Record<string, object> = {};
   readonly #upstream: FakeUpstream;
 
   private constructor(upstream: FakeUpstream, tools: readonly object[]) {
@@ -51,7 +53,8 @@ export class McpServerFake implements AsyncDisposable {
     }
     if (method === 'tools/list') return { ...complete, tools: this.tools, ttlMs: 0, cacheScope: 'private' };
     if (method === 'tools/call') return { ...complete, ...this.result };
-    return undefined;
+    const result = this.results[method];
+    return result === undefined ? undefined : { ...complete, ...result };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -171,10 +171,10 @@ test(
     assert.deepEqual([unknown.status, missing.code], [404, 'operation_unknown']);
     assert.deepEqual(missing.allowed, ['orders.get_order', 'orders.delete_order', 'orders.create_refund']);
     assert.equal(world.orders.received.length, 0);
-    const codes = (await world.events({ task: task.id, type: 'denial' })).map(
-      ({ decision }) => decision?.reasons[0]?.code,
+    const denied = (await world.events({ task: task.id, type: 'denial' })).map(
+      ({ decision, operation }) => `${decision?.reasons[0]?.code} ${operation}`,
     );
-    assert.deepEqual(codes, ['args_invalid', 'operation_unknown']);
+    assert.deepEqual(denied, ['args_invalid orders.create_refund', 'operation_unknown null']);
   },
 );
 

@@ -107,6 +107,21 @@ describe('repeated writes', options, () => {
     assert.equal(world.orders.received.length, 3);
   });
 
+  test('a repeat has the status of the first answer, whatever that was', async () => {
+    const task = await world.task();
+    for (const status of [201, 202, 500]) {
+      world.orders.received.length = 0;
+      world.orders.reply = (_request, response) => void response.writeHead(status).end('{"refund":7}');
+      const [first, again] = [
+        await refund(task, status, { key: `${key}-${status}` }),
+        await refund(task, status, { key: `${key}-${status}` }),
+      ];
+      assert.deepEqual([first.status, first.replayed], [status, null]);
+      assert.deepEqual([again.status, again.replayed, again.text], [status, 'true', first.text]);
+      assert.equal(world.orders.received.length, 1);
+    }
+  });
+
   test('[idempotency.one-of-many] of equal calls at the same moment one is sent; the others are told to come again', async () => {
     const task = await world.task();
     world.orders.reply = async (...said) => {

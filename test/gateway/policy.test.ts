@@ -42,6 +42,9 @@ describe('policy', options, () => {
     assert.deepEqual(JSON.parse(world.orders.received[0]?.body.toString() ?? ''), { amount_cents: 5 });
     const [intent] = await world.events({ task: task.id, type: 'intent' });
     assert.notEqual(intent?.proposed_commitment, intent?.sent_commitment);
+    const starred = await world.task(oblige('/*/note'));
+    assert.equal((await send(starred.token, '{"amount_cents":5,"note":"inner"}')).status, 200);
+    assert.deepEqual(JSON.parse(world.orders.received.pop()?.body.toString() ?? ''), { amount_cents: 5 });
     const broken = await world.task(oblige('/body/amount_cents'));
     assert.equal(await codeOf(await send(broken.token, '{"amount_cents":5}')), '422 args_invalid');
     assert.equal(world.orders.received.length, 1);

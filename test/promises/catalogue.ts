@@ -18,7 +18,7 @@ export const cataloguePromises = {
   },
   'catalogue.hidden-instructions': {
     sentence:
-      'What speaks to the model behind the back of people in the description of a tool is found and taken out of what agents see.',
+      'What speaks to the model behind the back of people in the description of a tool, a resource or a prompt is found and taken out of what agents see.',
     source: 'design: descriptions are scanned; OWASP AISVS C10',
   },
   'catalogue.console-accept': {

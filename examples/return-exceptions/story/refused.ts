@@ -16,7 +16,7 @@ export interface Refusal {
   readonly call: () => Promise<Answered>;
 }
 
-interface Members {
+export interface Members {
   readonly code?: string;
   readonly message?: string;
   readonly reasons?: readonly { readonly code: string; readonly message: string }[];
@@ -31,11 +31,29 @@ function membersOf({ body }: Answered): Members {
 
 /** Makes the call and checks that it was refused as it should be. Gives the members of the denial. */
 export async function refused(scene: Scene, step: Step, refusal: Refusal): Promise<Members> {
-  const { code, reason } = refusal;
+  const { code } = refusal;
   const before = scene.receivedCounts();
   const answer = await refusal.call();
   const members = membersOf(answer);
   step.equal([answer.status, members.code], [denials[code].status, code], 'status and code');
+  await checkRefusal(scene, step, { ...refusal, before, members });
+  if (code !== 'unauthenticated') {
+    step.equal(answer.headers.get('x-tollgate-call-id'), members.call_id ?? '', 'x-tollgate-call-id');
+  }
+  return members;
+}
+
+/** What holds of every refusal, however the agent was told: why, that nothing was received, and the audit event. */
+export async function checkRefusal(
+  scene: Scene,
+  step: Step,
+  refusal: Pick<Refusal, 'code' | 'reason'> & {
+    readonly members: Members;
+    /** How many requests each program had received before the call. */
+    readonly before: Readonly<Record<string, number>>;
+  },
+): Promise<void> {
+  const { code, reason, members, before } = refusal;
   if (reason !== undefined) {
     const found = members.reasons?.find((given) => given.code === reason);
     step.holds(found !== undefined, `the reasons name ${reason}: got ${JSON.stringify(members.reasons)}`);
@@ -43,10 +61,9 @@ export async function refused(scene: Scene, step: Step, refusal: Refusal): Promi
     step.note = found?.message ?? '';
   } else step.note = members.message ?? '';
   step.equal(scene.receivedCounts(), before, 'requests received behind the gate');
-  if (code === 'unauthenticated') return members;
+  if (code === 'unauthenticated') return;
 
   const call = members.call_id ?? '';
-  step.equal(answer.headers.get('x-tollgate-call-id'), call, 'x-tollgate-call-id');
   const task = members.task_id ?? '';
   const isOfCall = (event: AuditEvent) => event.call === call;
   const events = (await scene.eventsUntil({ task }, (found) => found.some(isOfCall))).filter(isOfCall);
@@ -60,5 +77,4 @@ export async function refused(scene: Scene, step: Step, refusal: Refusal): Promi
     const inTrail = events[0]?.decision?.reasons.some((given) => given.code === reason) ?? false;
     step.holds(inTrail, `the audit event names the reason ${reason}`);
   }
-  return members;
 }

@@ -1,11 +1,11 @@
-/** Chapter 6: what an auditor finds, and whether they can rely on it. */
+/** Chapter 7: what an auditor finds, and whether they can rely on it. */
 import type { EventDecision } from '../../../src/audit/event.ts';
 import type { Journey } from './journey.ts';
 import { refused } from './refused.ts';
 import type { Scene } from './scene.ts';
 import { needed } from './step.ts';
 
-const chapter = '6 the trail';
+const chapter = '7 the trail';
 
 /** An entry of `GET /audit/tasks/{id}`. */
 export interface Entry {

@@ -1,5 +1,5 @@
 /**
- * Chapter 6, the proof: `tollgate audit verify`, the same command an auditor would run, on copies of the trail: one
+ * Chapter 7, the proof: `tollgate audit verify`, the same command an auditor would run, on copies of the trail: one
  * as it is, and one for each attack. What the auditor holds against the last attack was fetched before it.
  */
 import { execFile } from 'node:child_process';
@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { changeOneByte, copyTrail, deleteLastRow, rebuildAndSign } from '../tamper.ts';
 import type { Scene } from './scene.ts';
 
-const chapter = '6 the trail';
+const chapter = '7 the trail';
 const command = fileURLToPath(new URL('../../../bin/tollgate.js', import.meta.url));
 const commandTimeoutMs = 60_000;
 

@@ -8,6 +8,7 @@ import { RiskAgent } from '../risk-agent.ts';
 import { awsIssuer, azureIssuer, edgeDomain, onpremIssuer, shopIssuer, strangeIssuer } from './identities.ts';
 import { type LedgerEntry, ModelServer } from './model.ts';
 import { ordersService } from './orders.ts';
+import { ParcelDesk } from './parcels.ts';
 import type { Received } from './record.ts';
 import { refundsService } from './refunds.ts';
 import { riskService } from './risk.ts';
@@ -31,6 +32,7 @@ export const worldPorts = {
   modelOverseas: 4721,
   edge: 4722,
   shop: 4723,
+  parcels: 4724,
 } as const;
 
 function newKey(): string {
@@ -59,6 +61,8 @@ export class World implements AsyncDisposable {
   readonly risk = riskService(newKey());
   readonly refunds = refundsService(newKey());
   readonly vendor = new Vendor();
+  /** The carrier's server of MCP. */
+  readonly parcels = new ParcelDesk(newKey());
   /** What all model servers gave, oldest first. */
   readonly ledger: LedgerEntry[] = [];
   readonly models = {
@@ -79,6 +83,7 @@ export class World implements AsyncDisposable {
       this.risk.open(worldPorts.risk),
       this.refunds.service.open(worldPorts.refunds),
       this.vendor.open(worldPorts.vendor),
+      this.parcels.open(worldPorts.parcels),
       this.models.azure.open(worldPorts.modelAzure),
       this.models.aws.open(worldPorts.modelAws),
       this.models.overseas.open(worldPorts.modelOverseas),
@@ -106,6 +111,8 @@ export class World implements AsyncDisposable {
       REFUNDS_URL: this.refunds.service.url,
       REFUNDS_KEY: this.refunds.service.key,
       VENDOR_URL: this.vendor.url,
+      PARCELS_URL: this.parcels.url,
+      PARCELS_KEY: this.parcels.key,
     };
   }
 
@@ -116,7 +123,7 @@ export class World implements AsyncDisposable {
   trustGate(gateUrl: string): void {
     this.riskAgent.use(gateUrl);
     const jwks = { uri: `${gateUrl}/.well-known/jwks.json` };
-    for (const service of [this.orders, this.risk, this.refunds.service]) {
+    for (const service of [this.orders, this.risk, this.refunds.service, this.parcels]) {
       // One for each: what a service has seen is its own business.
       service.trust(createTxnTokenVerifier({ jwks, issuer: gateUrl, trustDomain }));
     }
@@ -129,6 +136,7 @@ export class World implements AsyncDisposable {
       ['risk', this.risk.received],
       ['refunds', this.refunds.service.received],
       ['vendor', this.vendor.received],
+      ['parcels', this.parcels.received],
       ['model azure', this.models.azure.received],
       ['model aws', this.models.aws.received],
       ['model overseas', this.models.overseas.received],
@@ -151,6 +159,7 @@ export class World implements AsyncDisposable {
       ['risk', this.risk.url, 'the legal department\'s risk service "on-prem"'],
       ['refunds', this.refunds.service.url, 'refunds API, moves money'],
       ['vendor', this.vendor.url, 'a vendor site that is down'],
+      ['parcels', this.parcels.url, 'the carrier\'s desk "in AWS", a server of MCP'],
       ['stranger', this.stranger.url, 'an issuer the gate does not know'],
     ];
   }
@@ -167,6 +176,7 @@ export class World implements AsyncDisposable {
         this.risk,
         this.refunds.service,
         this.vendor,
+        this.parcels,
         ...Object.values(this.models),
       ].map((part) => part.close()),
     );

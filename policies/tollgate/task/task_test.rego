@@ -123,7 +123,7 @@ test_a_purpose_with_gaps_opens_nothing if {
 test_who_asks_for_no_tools_gets_those_of_the_purpose if {
 	"refunds.create_refund" in decided(base).grant.tools
 	not "orders.delete_order" in decided(base).grant.tools
-	count(decided(base).grant.tools) == 7
+	count(decided(base).grant.tools) == 8
 }
 
 test_who_asks_for_tools_gets_those_of_them_that_the_purpose_lists if {

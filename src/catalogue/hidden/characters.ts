@@ -64,6 +64,7 @@ const flagTagsMax = 7;
 /** All runs of odd characters in `text`, in their order. */
 export function oddRuns(text: string): readonly OddRun[] {
   const runs: OddRun[] = [];
+  const isRightToLeft = rightToLeft.test(text);
   let before: number | undefined;
   let index = 0;
   while (index < text.length) {
@@ -76,7 +77,7 @@ export function oddRuns(text: string): readonly OddRun[] {
       before = code;
       continue;
     }
-    if (kind === undefined || isHonest(text, code, before, text.codePointAt(index + length))) {
+    if (kind === undefined || isHonest(isRightToLeft, code, before, text.codePointAt(index + length))) {
       before = code;
       index += length;
       continue;
@@ -109,12 +110,17 @@ function endOfFlag(text: string, from: number): number {
   return from;
 }
 
-function isHonest(text: string, code: number, before: number | undefined, after: number | undefined): boolean {
+function isHonest(
+  isRightToLeft: boolean,
+  code: number,
+  before: number | undefined,
+  after: number | undefined,
+): boolean {
   const is = (pattern: RegExp, one: number | undefined) => one !== undefined && pattern.test(String.fromCodePoint(one));
   if (code === 0xfe0f || code === 0xfe0e) return is(/\p{Emoji}|\p{S}/u, before);
   if (code === 0x200d && is(pictograph, before) && is(/\p{Extended_Pictographic}/u, after)) return true;
   if (code === 0x200c || code === 0x200d) return is(joining, before) && (after === undefined || is(joining, after));
-  if (code === 0x200e || code === 0x200f || code === 0x61c) return rightToLeft.test(text);
+  if (code === 0x200e || code === 0x200f || code === 0x61c) return isRightToLeft;
   return false;
 }
 

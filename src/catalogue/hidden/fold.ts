@@ -59,6 +59,36 @@ function spaceEnd(text: string, from: number): number {
   return end;
 }
 
+/** What is not shown where a text is rendered: entities, marks of emphasis and of links, elements within a line. */
+const markup =
+  /&(?:#(\d{1,7})|#x([0-9a-f]{1,6})|(nbsp|amp|lt|gt|quot|apos|shy));|<\/?(?:a|abbr|b|big|code|del|em|font|i|ins|kbd|mark|s|small|span|strong|sub|sup|u|wbr)\b[^<>]{0,200}>|\]\([^()\n]{0,500}\)|[*`~[\]]+|(?<![\p{L}\p{N}_])_+(?=[\p{L}\p{N}])|(?<=[\p{L}\p{N}])_+(?![\p{L}\p{N}_])/giu;
+const entities: Readonly<Record<string, string>> = {
+  ...{ nbsp: ' ', amp: '&', lt: '<', gt: '>', quot: '"', apos: "'", shy: '' },
+};
+
+/** `text` as it is read where it is rendered, folded; undefined where that is no other text. */
+export function foldRendered(text: string): Folded | undefined {
+  let rendered = '';
+  const from: number[] = [];
+  let at = 0;
+  const add = (what: string, place: number, step: 0 | 1) => {
+    rendered += what;
+    for (let unit = 0; unit < what.length; unit++) from.push(place + unit * step);
+  };
+  for (const found of text.matchAll(markup)) {
+    const [whole, decimal, hex, name] = found;
+    add(text.slice(at, found.index), at, 1);
+    const code = decimal === undefined ? Number.parseInt(hex ?? '', 16) : Number(decimal);
+    if (name !== undefined) add(entities[name.toLowerCase()] ?? '', found.index, 0);
+    else if (code <= 0x10ffff) add(String.fromCodePoint(code), found.index, 0);
+    at = found.index + whole.length;
+  }
+  if (at === 0) return undefined;
+  add(text.slice(at), at, 1);
+  const { text: folded, places } = fold(rendered);
+  return { text: folded, places: places.map((place) => from[place] ?? 0) };
+}
+
 const digits: Readonly<Record<string, string>> = {
   '0': 'o',
   '1': 'i',

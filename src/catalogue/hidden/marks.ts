@@ -15,11 +15,10 @@ export interface Mark {
 
 const block = /<\s*(important|system(?:[-_ ]?prompt)?|secret|hidden|critical|admin|override)\b[^<>\n]{0,80}>/gi;
 const loudBlock = /<\s*(?:INSTRUCTIONS?|PRIORITY|ASSISTANT|RULES)\s*>/g;
-const comment = /<!--[\s\S]{0,20000}?(?:-->|$)/g;
 const unseen =
   /<(span|div|p|font|b|i|small)\b[^<>]{0,200}(?:display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0|opacity\s*:\s*0|color\s*:\s*(?:white|#fff|transparent)|\shidden\b)[^<>]{0,200}>/gi;
 const image =
-  /!\[[^\]\n]{0,300}\]\(\s*<?(?:https?:)?\/\/[^)\s]{1,2000}[^)]{0,200}\)|<img\b[^<>]{0,500}\bsrc\s*=[^<>]{0,2000}>/gi;
+  /!\[[^\]\n]{0,300}\]\(\s*<?(?:https?:)?\/\/[^)\s][^)]{0,2200}\)|<img\b[^<>]{0,500}\bsrc\s*=[^<>]{0,2000}>/gi;
 const address = /https?:\/\/[^\s"'`<>]+(?:<[^\s<>]{1,60}>[^\s"'`<>]*)*/gi;
 const active = /(?:javascript|vbscript):[^\s]|data:text\/html[;,]/gi;
 const carried =
@@ -52,8 +51,11 @@ function blocksOf(text: string): Mark[] {
     const name = /[A-Z]+/.exec(found[0])?.[0] ?? '';
     add('markup', found.index, endOf(text, found.index + found[0].length, name.toLowerCase()) ?? text.length);
   }
-  for (const found of text.matchAll(comment)) {
-    if ((found[0].match(/\p{L}{2,}/gu) ?? []).length >= 3) add('markup', found.index, found.index + found[0].length);
+  for (let from = text.indexOf('<!--'); from !== -1; ) {
+    const end = text.indexOf('-->', from + 4);
+    const to = end === -1 ? text.length : end + 3;
+    if ((text.slice(from, to).match(/\p{L}{2,}/gu) ?? []).length >= 3) add('markup', from, to);
+    from = text.indexOf('<!--', to);
   }
   for (const found of text.matchAll(unseen)) {
     const end = endOf(text, found.index + found[0].length, (found[1] as string).toLowerCase());

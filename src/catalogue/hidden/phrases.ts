@@ -89,6 +89,20 @@ export const phrases: readonly Phrase[] = [
   ),
   phrase(
     'instruction',
+    `\\bignor(?:e|ar|em) (?:todas )?(?:as )?(?:instrucoes|ordens|orientacoes) (?:anteriores|previas|acima)`,
+  ),
+  // Cyrillic and kana as they come out of folding.
+  phrase(
+    'instruction',
+    '(?:иrhopиpyи|зaбyдь|he cлeдyи)(?:te)?[^.]{0,12} (?:npeдыдyщ|npeжhи|bышe)[^.]{0,8} (?:иhctpykци|ykaзahи|npabил)',
+  ),
+  phrase(
+    'concealment',
+    'he (?:robopи|cooбщaи|paccкaзыbaи|cкaзыbaи|robopиte|cooбщaиte)(?:te)? (?:noльзobateлю|чeлobeky)',
+  ),
+  phrase('instruction', '(?:以前|前|これまて|上記)の(?:すへての)?(?:指示|命令|フロンフト)を[^。]{0,8}(?:無視|忘れ)'),
+  phrase(
+    'instruction',
     '(?:忽略|无视|忘记)[^。.]{0,12}(?:之前|以上|所有|先前|前面)[^。.]{0,12}(?:指令|指示|说明|提示)',
   ),
   phrase(

@@ -4,7 +4,7 @@
  * What an unknown text makes a model do is held by the policy and by the effect in the routing table.
  */
 import { drawnAs, mixedWords, oddRuns, visible } from './characters.ts';
-import { fold, withLettersForDigits } from './fold.ts';
+import { fold, foldRendered, withLettersForDigits } from './fold.ts';
 import { marksOf } from './marks.ts';
 import { phrases } from './phrases.ts';
 
@@ -84,18 +84,23 @@ function spansOf(text: string, hosts: readonly string[]): readonly Span[] {
 }
 
 function phraseSpans(text: string): readonly Span[] {
-  const { text: folded, places } = fold(text);
-  const lettered = withLettersForDigits(folded);
-  const readings = lettered === folded ? [folded] : [folded, lettered];
-  return readings.flatMap((reading) =>
-    phrases.flatMap(({ kind, pattern, unless }) =>
-      [...reading.matchAll(pattern)].flatMap((found): Span[] => {
+  const folded = fold(text);
+  const lettered = withLettersForDigits(folded.text);
+  const readings = [folded, ...(lettered === folded.text ? [] : [{ ...folded, text: lettered }])];
+  const rendered = foldRendered(text);
+  if (rendered !== undefined) readings.push(rendered);
+  return readings.flatMap(({ text: reading, places }) =>
+    phrases.flatMap(({ kind, pattern, unless }) => {
+      // Of many that are found in one sentence, which may be the whole text, it is looked for once.
+      let sentence = { from: 0, to: 0 };
+      return [...reading.matchAll(pattern)].flatMap((found): Span[] => {
         const last = found.index + found[0].length - 1;
         if (unless?.test(foldedSentence(reading, found.index, last))) return [];
         const [from, to] = [places[found.index] ?? 0, (places[last] ?? text.length - 1) + 1];
-        return [{ kind, ...sentenceAround(text, from, to), by: '' }];
-      }),
-    ),
+        if (from < sentence.from || to > sentence.to) sentence = sentenceAround(text, from, to);
+        return [{ kind, ...sentence, by: '' }];
+      });
+    }),
   );
 }
 
@@ -143,7 +148,7 @@ function replaced(text: string, spans: readonly Span[]): string {
 
 function tidied(text: string): string {
   return text
-    .replaceAll(/[ \t]+(?=\n|$)/g, '')
+    .replaceAll(/(?<![ \t])[ \t]+(?=\n|$)/g, '')
     .replaceAll(/\n{3,}/g, '\n\n')
     .trim();
 }

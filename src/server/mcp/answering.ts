@@ -107,6 +107,8 @@ export async function* eventsAgain(
   end: () => void,
 ): AsyncIterable<Uint8Array> {
   try {
+    // What shows the client at once that it is heard.
+    yield keepAlive;
     for await (const event of withPauses(source, clock, keepAliveMs)) {
       yield event === null ? keepAlive : messageEvent(event.message, eventId(stream, event.number));
     }

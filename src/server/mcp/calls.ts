@@ -4,7 +4,7 @@
  * answers makes one call for each of them, before the one they are for goes on.
  */
 import type { Conversation, JsonObject, McpReply, WireRequest } from '../../call.ts';
-import { isDenial } from '../../denial.ts';
+import { type Denial, isDenial } from '../../denial.ts';
 import type { Reply } from '../../pipeline.ts';
 import { digestOf } from '../../session/owner.ts';
 import type { OpenQuestion } from '../../session/questions.ts';
@@ -23,6 +23,7 @@ import { jsonOf, replyOf } from './answering.ts';
 import { parkedReply } from './parked.ts';
 import { pinned } from './pinned.ts';
 import type { McpEndpointPorts, McpVisit, ReadingOf } from './ports.ts';
+import { cursorOf, restReply } from './rest.ts';
 import { emptyList, isRouteList, resultOf, routeListPage } from './route-lists.ts';
 import { RunningCall } from './running-call.ts';
 import { mayCall } from './tool-list.ts';
@@ -51,13 +52,16 @@ export class McpCalls {
   }
 
   /** Makes the call of a request, and gives what its client is sent. */
-  async answer(calling: Calling, request: RpcRequest): Promise<Reply> {
+  async answer(calling: Calling, request: RpcRequest): Promise<Reply | Denial> {
     const { visit, session } = calling;
-    const { inputResponses, requestState } = request.params;
-    const returns = session === null && (inputResponses !== undefined || requestState !== undefined);
-    if (returns) return this.#again(calling, request);
-    if (isRouteList(request.method) && visit.route === null) return this.#routeLists(calling, request);
-    return this.#begin(calling, request, request);
+    const cursor = cursorOf(request);
+    if (cursor !== undefined) return restReply(this.#ports, visit, request, cursor, calling.client.version);
+    const { inputResponses, requestState, ...rest } = request.params;
+    if (session === null && requestState !== undefined) return this.#again(calling, request);
+    // Answers without the state of their question are left out: nobody has asked for them yet, and the server will.
+    const asked = session === null && inputResponses !== undefined ? { ...request, params: rest } : request;
+    if (isRouteList(request.method) && !this.#isOfServer(visit)) return this.#routeLists(calling, asked);
+    return this.#begin(calling, asked, asked);
   }
 
   /** Of the resources that a stateless client wants to be told of, those that it may be: each is a call of its own. */
@@ -131,7 +135,10 @@ export class McpCalls {
         : this.#ports.trace({ traceparent: meta.traceparent, tracestate, baggage });
     const named = hintsOfMeta(objectIn(request.params._meta) ?? {});
     if (isDenial(named)) return faultReply(paramsFault(request.id, named.message));
-    const hints = { ...named, ...visit.hints, toolCallId: visit.hints.toolCallId ?? named.toolCallId };
+    const all = { ...named, ...visit.hints, toolCallId: visit.hints.toolCallId ?? named.toolCallId };
+    // The names of a call are not those of the answers that come with it: two questions may have the same answer.
+    const { idempotencyKey: _ofCall, ...unnamed } = { ...all, toolCallId: null };
+    const hints = conversation.handOver === undefined ? all : unnamed;
     const arrival = arrivalOf(
       clock,
       { ...visit.context, trace },
@@ -223,6 +230,7 @@ export class McpCalls {
     const own = await this.#ports.own(visit.credential);
     const routes: string[] = [];
     for (const { name, kind } of this.#ports.routes()) {
+      if (visit.route !== null && visit.route !== name) continue;
       const operation = this.#ports.operations(name).find((one) => one.name === `${name}.${request.method}`);
       // Of a task that has ended, the ladder says so.
       const may = 'record' in own && operation !== undefined && mayCall(own.record, own.scope, operation);
@@ -242,6 +250,11 @@ export class McpCalls {
     if (page === undefined) return faultReply(paramsFault(request.id, 'The cursor is none of this list'));
     if ('refused' in page) return page.refused;
     return this.#listReply(undefined, request.id, page.result, client.version);
+  }
+
+  /** Whether it is the endpoint of one MCP server: all others list what many have, or none. */
+  #isOfServer({ route }: McpVisit): boolean {
+    return this.#ports.routes().some(({ name, kind }) => kind === 'mcp' && name === route);
   }
 
   #listReply(reply: Reply | undefined, id: RpcId, result: JsonObject, version: string): Reply {
@@ -274,10 +287,10 @@ function readingOf({ visit, client }: Calling): ReadingOf {
   return { client, route: visit.route, aggregated: visit.route === null, headers: visit.request.headers };
 }
 
-/** What a request asks for, whoever's answers come with it. */
-function digestOfRequest({ route }: McpVisit, { method, params }: RpcRequest): string {
+/** What a request asks for, by a token that reaches so far, whoever's answers come with it. */
+function digestOfRequest({ route, caller }: McpVisit, { method, params }: RpcRequest): string {
   const { _meta, inputResponses, requestState, ...rest } = params;
-  return digestOf(route ?? '', method, canonical(rest));
+  return digestOf(route ?? '', method, canonical(rest), canonical(caller.scope?.toSorted() ?? null));
 }
 
 /** Headers of a stream: what is known of a call before it has ended. */

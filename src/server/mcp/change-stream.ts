@@ -13,6 +13,7 @@ import { type McpClient, metaKeys } from '../../wire/mcp/meta.ts';
 import { noticeFor } from '../../wire/mcp/outbound.ts';
 import { eventId, keepAlive, keepAliveMs, messageEvent, primingEvent, streamHeaders } from './event-frames.ts';
 import type { McpEndpointPorts, OwnTask } from './ports.ts';
+import { endOfSession } from './running-call.ts';
 
 /** Such streams of one gateway, and of one task. */
 const streamsMax = 2_000;
@@ -20,6 +21,8 @@ const streamsOfTaskMax = 16;
 /** The longest that a change goes unnoticed where no news of it came, in milliseconds; and how soon a stream ends. */
 const lookEveryMs = 30_000;
 const leaveEveryMs = 1_000;
+/** Between what a client is told and what it is told next, in milliseconds, however often servers say that it is news. */
+const tellEveryMs = 500;
 /** Resources that have changed while the client does not read; of more it is not told. */
 const updatesMax = 256;
 const updatedMethod = 'notifications/resources/updated';
@@ -63,14 +66,15 @@ export class ChangeStreams {
 
   /** The GET stream of a session; `after` is the id of the last event that its client has seen, where it says so. */
   async ofSession(listening: Listening, priming: boolean, after: string | undefined): Promise<Reply> {
-    const enter = this.#enter(listening.own);
+    const enter = this.enter(listening.own);
     if (isMcpFault(enter)) return faultReply(enter);
-    const first = await digest(listening);
+    const first = await digest(listening, enter);
     const id = (now: string) => eventId(`${sessionStream}-${now}`, 0);
     const changed = (kind: ListKind, now: string) =>
       messageEvent({ jsonrpc: '2.0', method: changedMethod(kind) }, id(now));
     const missed = after?.startsWith(`${sessionStream}-`) === true && after !== id(first);
-    const begin = [...(priming ? [primingEvent(id(first))] : []), ...(missed ? [changed('tools', first)] : [])];
+    // What shows the client at once that it is heard.
+    const begin = [priming ? primingEvent(id(first)) : keepAlive, ...(missed ? [changed('tools', first)] : [])];
     const updated = (params: JsonObject) => messageEvent({ jsonrpc: '2.0', method: updatedMethod, params });
     const said = { begin, kinds: new Set(kinds), changed, updated, end: [] };
     const body = this.#events(listening, enter, first, said);
@@ -81,7 +85,7 @@ export class ChangeStreams {
   async listen(listening: Listening, { id, params }: RpcRequest, uris: readonly string[]): Promise<Reply> {
     const filter = objectIn(params.notifications);
     if (filter === undefined) return faultReply(paramsFault(id, 'params.notifications says what to be told of'));
-    const enter = this.#enter(listening.own, id);
+    const enter = this.enter(listening.own, id);
     if (isMcpFault(enter)) return faultReply(enter);
     const wanted = kinds.filter((kind) => filter[`${kind}ListChanged`] === true);
     const honored = {
@@ -98,7 +102,7 @@ export class ChangeStreams {
       enter();
       return { status: 200, headers: streamHeaders, body: Buffer.concat([...begin, ...end]) };
     }
-    const first = await digest(listening);
+    const first = await digest(listening, enter);
     const changed = (kind: ListKind) => note(changedMethod(kind));
     const updated = (what: JsonObject) => (uris.includes(String(what.uri)) ? note(updatedMethod, what) : undefined);
     const said = { begin, kinds: new Set(wanted), changed, updated, end };
@@ -124,6 +128,7 @@ export class ChangeStreams {
     const whole = AbortSignal.any([signal, ended.signal]);
     const news = new Set<ListKind>();
     let wake: () => void = () => undefined;
+    let stop: () => void = () => undefined;
     const updates: Buffer[] = [];
     const heard = (route: string, notice: McpNotice) => {
       const kind = kinds.find((one) => changedMethod(one) === notice.method);
@@ -142,19 +147,26 @@ export class ChangeStreams {
         }),
       ),
     );
+    const { sessionId } = client;
+    if (sessionId !== null) deaf.push(wakes.on(endOfSession(sessionId), () => ended.abort()));
     const unguard = routes.map(({ name }) => guard(own, name, ended));
     const expiry = clock.after(Math.max(1, own.caller.expiresAtMs - clock.nowMs()), () =>
       ended.abort(deny('unauthenticated', 'The token of this stream has expired.')),
     );
-    const onAbort = () => wake();
+    const onAbort = () => {
+      wake();
+      stop();
+    };
     whole.addEventListener('abort', onAbort);
     try {
       for (const { name, kind } of routes) {
-        if (kind === 'mcp') listen(own, name, client, (notice) => heard(name, notice), whole);
+        if (kind !== 'mcp') continue;
+        listen(own, name, client, (notice) => heard(name, notice), whole).catch((fault) => faulted('session', fault));
       }
       let now = first;
       let sentMs = clock.monotonicMs();
       let lookedMs = sentMs;
+      let toldMs = Number.NEGATIVE_INFINITY;
       yield* said.begin;
       while (!whole.aborted && !leaving()) {
         const pause = Promise.withResolvers<void>();
@@ -162,6 +174,16 @@ export class ChangeStreams {
         const timer = clock.after(leaveEveryMs, pause.resolve);
         if (news.size + updates.length === 0 && !whole.aborted) await pause.promise;
         timer.cancel();
+        const restMs = toldMs + tellEveryMs - clock.monotonicMs();
+        if (news.size + updates.length > 0 && restMs > 0 && !whole.aborted) {
+          const rest = Promise.withResolvers<void>();
+          stop = rest.resolve;
+          const until = clock.after(restMs, rest.resolve);
+          await rest.promise;
+          until.cancel();
+          if (whole.aborted) break;
+        }
+        if (news.size + updates.length > 0) toldMs = clock.monotonicMs();
         const told = new Set([...news].filter((kind) => kind !== 'tools' && said.kinds.has(kind)));
         const look = news.has('tools') || clock.monotonicMs() - lookedMs >= lookEveryMs;
         news.clear();
@@ -195,8 +217,8 @@ export class ChangeStreams {
     }
   }
 
-  /** Counts one more stream; faults where there are too many. */
-  #enter({ record }: OwnTask, id: RpcId | null = null): (() => void) | McpFault {
+  /** Counts one more stream of any kind that waits for news, until the returned function is called; faults where there are too many. */
+  enter({ record }: OwnTask, id: RpcId | null = null): (() => void) | McpFault {
     const ofTask = this.#ofTask.get(record.id) ?? 0;
     if (this.#count >= streamsMax || ofTask >= streamsOfTaskMax) {
       return new McpFault(id, rpcCodes.internalError, 'There are too many streams already', 429);
@@ -215,8 +237,14 @@ export class ChangeStreams {
   }
 }
 
-function digest({ listed }: Listening): Promise<string> {
-  return digestOf(listed);
+/** The list as a stream begins; `leave` gives its place back where there is none to begin with. */
+async function digest({ listed }: Listening, leave: () => void): Promise<string> {
+  try {
+    return await digestOf(listed);
+  } catch (fault) {
+    leave();
+    throw fault;
+  }
 }
 
 /** Tells lists of tools apart. */

@@ -152,8 +152,12 @@ export class McpEndpoint {
   /** What the servers behind the gate may have; a server that has no such list has an empty one. */
   #capabilities({ route }: McpVisit, sessions: boolean): JsonObject {
     const changes = { listChanged: true };
-    const isMcp = this.#ports.routes().some(({ name, kind }) => kind === 'mcp' && (route === null || route === name));
-    if (!isMcp) return { tools: changes };
+    const routes = this.#ports.routes().filter(({ name }) => route === null || route === name);
+    if (!routes.some(({ kind }) => kind === 'mcp')) {
+      // The rest of a long result is a resource, too.
+      const cuts = routes.some(({ result }) => result?.maxBytes !== undefined);
+      return cuts ? { tools: changes, resources: {} } : { tools: changes };
+    }
     const resources = { ...changes, subscribe: true };
     return { tools: changes, resources, prompts: changes, completions: {}, ...(sessions ? { logging: {} } : {}) };
   }

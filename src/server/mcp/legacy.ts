@@ -7,6 +7,7 @@ import type { JsonObject } from '../../call.ts';
 import { type Denial, isDenial } from '../../denial.ts';
 import type { Reply } from '../../pipeline.ts';
 import type { ClientSession } from '../../session/client-sessions.ts';
+import { canonical } from '../../wire/canonical.ts';
 import { parseAnswerJson } from '../../wire/json.ts';
 import {
   isMcpFault,
@@ -36,7 +37,7 @@ import { readEventId, streamHeaders } from './event-frames.ts';
 import { streamFault } from './foreign.ts';
 import type { McpEndpointPorts, McpVisit, OwnTask } from './ports.ts';
 import { resultOf } from './route-lists.ts';
-import { cancelOf } from './running-call.ts';
+import { cancelOf, endOfSession } from './running-call.ts';
 import { accepted, instructions } from './said.ts';
 
 /** What a client may say of itself, in bytes of JSON. */
@@ -67,11 +68,13 @@ export class LegacyEra {
   }
 
   /** The session that a request names; undefined where it names none, a fault where that is not there. */
-  async sessionOf({ request, owner, route }: McpVisit): Promise<ClientSession | McpFault | undefined> {
+  async sessionOf({ request, owner, route, caller }: McpVisit): Promise<ClientSession | McpFault | undefined> {
     const id = request.headers[headerNames.session];
     if (id === undefined) return undefined;
     const found = typeof id === 'string' ? await this.#ports.sessions.find(owner, route, id) : undefined;
-    return found ?? new McpFault(null, rpcCodes.invalidRequest, 'There is no such session: begin a new one', 404);
+    // What was answered in it is more than a narrower token may ask for.
+    if (found !== undefined && (caller.scope === null || isSameScope(found.scope, caller.scope))) return found;
+    return new McpFault(null, rpcCodes.invalidRequest, 'There is no such session: begin a new one', 404);
   }
 
   /** The messages of one request. */
@@ -114,15 +117,26 @@ export class LegacyEra {
       const listening = this.#alike.listening(callingOf(visit, session), own);
       return this.#changes.ofSession(listening, session.version >= primingVersion, after);
     }
-    const { log, clock, guard } = this.#ports;
+    const { log, clock, guard, wakes } = this.#ports;
     const stream = { owner: visit.owner, session: session.id, id: place.stream };
     const standing = await log.standing(stream, place.number);
     if (standing === 'ended') return { status: 200, headers: streamHeaders, body: Buffer.alloc(0) };
     if (standing === 'gone') {
       return faultReply(new McpFault(null, rpcCodes.invalidRequest, 'That event is kept no more', 404));
     }
+    const enter = this.#changes.enter(own);
+    if (isMcpFault(enter)) return faultReply(enter);
     const abort = new AbortController();
-    const leave = guard(own, visit.route ?? '', abort);
+    const unguard = guard(own, visit.route ?? '', abort);
+    // Like every other stream, it ends with the token that it was opened with.
+    const expiry = clock.after(Math.max(1, own.caller.expiresAtMs - clock.nowMs()), () => abort.abort());
+    const deaf = wakes.on(endOfSession(session.id), () => abort.abort());
+    const leave = () => {
+      expiry.cancel();
+      deaf();
+      unguard();
+      enter();
+    };
     const events = log.follow(stream, place.number, patienceMs, AbortSignal.any([abort.signal, visit.abort.signal]));
     return { status: 200, headers: streamHeaders, body: eventsAgain(place.stream, events, clock, leave) };
   }
@@ -132,6 +146,7 @@ export class LegacyEra {
     const session = this.#checked(visit, await this.sessionOf(visit));
     if (isMcpFault(session)) return faultReply(session);
     await this.#ports.sessions.end(visit.owner, session);
+    await this.#ports.wakes.wake(endOfSession(session.id));
     const own = await this.#ports.own(visit.credential);
     if (!isDenial(own)) this.#ports.ended(own, session.id);
     return { status: 204, headers: {}, body: Buffer.alloc(0) };
@@ -161,7 +176,12 @@ export class LegacyEra {
     const version = agreedVersion(protocolVersion);
     const info = objectIn(clientInfo);
     const owner = { ...visit.owner, expiresAtMs: own.record.expiresAtMs };
-    const said = { route: visit.route, version, capabilities: able, ...(info === undefined ? {} : { info }) };
+    const { scope } = visit.caller;
+    const said = {
+      ...{ route: visit.route, version, capabilities: able },
+      ...(scope === null ? {} : { scope }),
+      ...(info === undefined ? {} : { info }),
+    };
     const session = await this.#ports.sessions.begin(owner, said);
     if (isDenial(session)) return session;
     const result = {
@@ -218,6 +238,10 @@ export class LegacyEra {
     if (method !== 'notifications/cancelled' || !isRpcId(requestId)) return;
     await this.#ports.wakes.wake(cancelOf(session.id, requestId));
   }
+}
+
+function isSameScope(one: readonly string[] | undefined, other: readonly string[]): boolean {
+  return one !== undefined && canonical(one.toSorted()) === canonical(other.toSorted());
 }
 
 function callingOf(visit: McpVisit, { id, version, capabilities, info, logLevel }: ClientSession): Calling {

@@ -99,7 +99,9 @@ export class Outbox {
   /** Of what is too large for the log, a client that goes on there is told so. */
   async #write(event: LoggedEvent, bytes: number): Promise<boolean> {
     const { log, faulted } = this.#parts;
-    const fits = bytes <= eventBytesMax;
+    const fits = bytes <= eventBytesMax && log.hasRoom(this.stream, event.number, bytes);
+    // A response is waited for, and what it was can be said in its place; all else is told to whoever listens now.
+    if (!fits && 'method' in event.message) return false;
     try {
       await log.write(this.stream, fits ? event : { ...event, message: tooLarge(event.message) });
       this.#logged.push({ number: event.number, bytes });

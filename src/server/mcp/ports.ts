@@ -20,6 +20,7 @@ import type { Owner } from '../../session/owner.ts';
 import type { OpenQuestion, Questions } from '../../session/questions.ts';
 import type { RequestStates } from '../../session/request-states.ts';
 import type { Wakes } from '../../session/wakes.ts';
+import type { FoundPage } from '../../task/results.ts';
 import type { Toolset } from '../../toolset.ts';
 import type { RawRequest } from '../../wire/dialect.ts';
 import type { McpFault } from '../../wire/mcp/fault.ts';
@@ -64,6 +65,11 @@ export interface McpEndpointPorts {
   readonly operations: (route: string) => readonly Operation[];
   /** Resolves once the operations of a route, or of all, are known, or after a short while. */
   readonly known: (route?: string) => Promise<void>;
+  /**
+   * A page of a result that was too long, recorded as read; undefined where there is none for this token,
+   * or none of `route`, where one is named.
+   */
+  readonly rest: (own: OwnTask, cursor: string, route: string | null, trace: Trace) => Promise<FoundPage | undefined>;
   /** Whether calls of a route of this task are refused for now. */
   readonly suspended: (record: TaskRecord, route: string) => Promise<boolean>;
   /** Reads a request that reaches a server. */
@@ -85,7 +91,7 @@ export interface McpEndpointPorts {
   readonly leaving: () => boolean;
   /**
    * Listens to the servers of a route for a client, for as long as `signal` lets it. What is `heard` holds no personal data
-   * and no secrets; what may not pass is left out.
+   * and no secrets; what may not pass is left out. A route that the task may not call, or that is suspended, is silent.
    */
   readonly listen: (
     own: OwnTask,
@@ -93,7 +99,7 @@ export interface McpEndpointPorts {
     client: McpClient & { readonly sessionId: string | null },
     heard: (notice: McpNotice) => void,
     signal: AbortSignal,
-  ) => void;
+  ) => Promise<void>;
   /** Told that a session of a client has ended, for what servers keep for it. */
   readonly ended: (own: OwnTask, session: string) => void;
   /** Told of requests that are refused before anybody knows whose they are. */

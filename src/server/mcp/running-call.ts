@@ -60,6 +60,11 @@ export function cancelOf(session: string, id: RpcId): string {
   return `cancel ${digestOf(session, typeof id, String(id))}`;
 }
 
+/** What ends all that goes on in a session of a client. */
+export function endOfSession(session: string): string {
+  return `session-ended ${session}`;
+}
+
 /** What cancels the call that writes this stream. */
 export function cancelOfStream(stream: string): string {
   return `cancel-stream ${stream}`;
@@ -112,6 +117,8 @@ export class RunningCall {
     const cancel = () => abort.abort(clientGone);
     const deaf = [wakes.on(cancelOfStream(this.outbox.stream.id), cancel)];
     if (session !== null) deaf.push(wakes.on(cancelOf(session, request.id), cancel));
+    // Nobody can answer its questions or read its answer any more.
+    if (session !== null) deaf.push(wakes.on(endOfSession(session), cancel));
     this.#ended = make()
       .then((reply) => this.#end(reply))
       .finally(() => {

@@ -13,7 +13,7 @@ import type { Errand } from '../send.ts';
 import { Heard, messagesOf } from './incoming.ts';
 import { handOn } from './notices.ts';
 import type { McpPorts } from './ports.ts';
-import { Questions } from './questions.ts';
+import { Questions, Replies } from './questions.ts';
 import { isAnswerTo, pathOf, sessionHeaders, tell } from './talk.ts';
 
 /** How often one stream is taken up again: in all, and in a row without an event in between. */
@@ -34,6 +34,7 @@ export interface DialogueParts {
 export class Dialogue {
   readonly questions: Questions;
   readonly #parts: DialogueParts;
+  readonly #replies = new Replies();
 
   constructor(parts: DialogueParts) {
     this.#parts = parts;
@@ -78,11 +79,13 @@ export class Dialogue {
     return undefined;
   }
 
-  /** Answers a question in its own time: the stream goes on meanwhile. */
+  /** Answers a question in its own time: the stream goes on meanwhile. Throws DialError where too many are under way. */
   #asked(question: Parameters<Questions['answer']>[0]): void {
     const { ports, errand, target } = this.#parts;
-    const answered = this.questions.answer(question);
-    void answered.then((text) => tell(ports, errand, target, text, sessionHeaders(target.mcp)));
+    this.#replies.take(async () => {
+      const text = await this.questions.answer(question);
+      await tell(ports, errand, target, text, sessionHeaders(target.mcp));
+    });
   }
 
   /** The stream behind what was heard; undefined where the server cannot be reached just now. */

@@ -13,7 +13,7 @@ import { Heard, messagesOf } from './incoming.ts';
 import { handOn } from './notices.ts';
 import { type McpPorts, modernMeta } from './ports.ts';
 import type { ProgramServer } from './program.ts';
-import { Questions } from './questions.ts';
+import { Questions, Replies } from './questions.ts';
 import type { ReadyServers } from './ready.ts';
 import { begunChannel, seatOf } from './sessions.ts';
 import { type Subscriptions, subscribedChannel } from './subscriptions.ts';
@@ -145,15 +145,16 @@ export class Listeners implements AsyncDisposable {
   }
 
   async #hear(ear: Ear, target: Target, answer: UpstreamAnswer): Promise<void> {
-    for await (const message of messagesOf(answer, new Heard(true))) await this.#take(ear, target, message);
+    const replies = new Replies();
+    for await (const message of messagesOf(answer, new Heard(true))) await this.#take(ear, target, message, replies);
   }
 
-  async #take({ errand, heard }: Ear, target: Target, message: RpcMessage): Promise<void> {
+  async #take({ errand, heard }: Ear, target: Target, message: RpcMessage, replies: Replies): Promise<void> {
     if (message.kind === 'notification') await handOn(this.#ports, target, message, heard);
     // Nobody's call is under way that this could be about.
     else if (message.kind === 'request') {
       const text = await new Questions(undefined, target).answer(message);
-      void tell(this.#ports, errand, target, text, sessionHeaders(target.mcp));
+      replies.take(async () => void (await tell(this.#ports, errand, target, text, sessionHeaders(target.mcp))));
     }
   }
 

@@ -7,6 +7,7 @@ import type { Conversation, JsonObject, McpReply, Target } from '../../call.ts';
 import { type RpcId, rpcCodes } from '../../wire/mcp/fault.ts';
 import { errorText, type RpcError, type RpcRequest, resultText } from '../../wire/mcp/message.ts';
 import { missingFor } from '../../wire/mcp/translate.ts';
+import { DialError } from '../exchange.ts';
 
 /** The most questions of one call that wait for their answers. */
 export const openQuestionsMax = 8;
@@ -49,6 +50,23 @@ export class Questions {
     } finally {
       this.#open -= 1;
     }
+  }
+}
+
+/** The most replies to one server, of one stream, that it has not taken yet: it may ask faster than it listens. */
+const repliesMax = 32;
+
+/** Replies on their way. */
+export class Replies {
+  #open = 0;
+
+  /** Sends one by `send`, which never rejects. Throws DialError `protocol` where too many are on their way. */
+  take(send: () => Promise<void>): void {
+    if (this.#open >= repliesMax) throw new DialError('protocol', 'the server asks faster than it listens', true);
+    this.#open += 1;
+    void send().finally(() => {
+      this.#open -= 1;
+    });
   }
 }
 

@@ -13,6 +13,7 @@ const plainName = /^[A-Za-z0-9_.-]+$/;
 /** The look of a shortened name, which no other may have. */
 const shortened = new RegExp(`_[0-9a-f]{${digestChars}}$`);
 const uriPrefix = 'tollgate:';
+const resultPrefix = 'tollgate:result:';
 
 /** Whether a route can stand before a name: else two routes could make one name of it. */
 export function isAggregable(route: string): boolean {
@@ -50,6 +51,16 @@ export function aggregatedPrompt(route: string, name: string): string {
 /** The URI of a resource of a route, or the template of one, among those of all routes. */
 export function aggregatedUri(route: string, uri: string): string {
   return `${uriPrefix}${route}/${uri}`;
+}
+
+/** The rest of a result that was too long, as a resource of the gate. It is none of any route, whose URIs have a slash. */
+export function resultUri(cursor: string): string {
+  return `${resultPrefix}${cursor}`;
+}
+
+/** The cursor in such a URI; undefined for any other. */
+export function readResultUri(text: unknown): string | undefined {
+  return typeof text === 'string' && text.startsWith(resultPrefix) ? text.slice(resultPrefix.length) : undefined;
 }
 
 /** The route and the URI at its server of an aggregated URI; undefined for what is none. */

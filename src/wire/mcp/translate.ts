@@ -18,6 +18,11 @@ const askable = new Set(['tools/call', 'prompts/get', 'resources/read']);
 /** From this version on there are links to resources, and structured content. */
 const structuredVersion = '2025-06-18';
 
+/** Whether a client of this version knows blocks that link to a resource. */
+export function hasLinks(version: string): boolean {
+  return version >= structuredVersion;
+}
+
 /** Whether a result is one that asks for input before there can be another. */
 export function asksForInput(result: JsonObject): boolean {
   return result.resultType === 'input_required';
@@ -63,7 +68,7 @@ function metaWithout(result: JsonObject, key: string): { readonly _meta?: JsonOb
 function olderContent(version: string, result: JsonObject): JsonObject {
   const { structuredContent, ...rest } = result;
   const named = structuredContent === undefined || objectIn(structuredContent) === undefined ? rest : result;
-  if (version >= structuredVersion || !Array.isArray(named.content)) return named;
+  if (hasLinks(version) || !Array.isArray(named.content)) return named;
   return { ...named, content: named.content.map((block: Json) => linkAsText(block)) };
 }
 
@@ -132,8 +137,26 @@ export function missingFor(result: JsonObject, capabilities: JsonObject): JsonOb
   return missing;
 }
 
-/** What a client of the gate may be asked by a server: what else it declares is not told to servers. */
-export function declaredCapabilities({ elicitation, sampling, roots }: JsonObject): JsonObject {
-  const declared = Object.entries({ elicitation, sampling, roots });
-  return Object.fromEntries(declared.filter(([, value]) => objectIn(value) !== undefined)) as JsonObject;
+/** What a client can be asked, and which kinds of it a version has a name for. */
+const kindsOf: Readonly<Record<string, readonly string[]>> = {
+  elicitation: ['form', 'url'],
+  sampling: ['context', 'tools'],
+  roots: [],
+};
+
+/**
+ * What a client of the gate may be asked by a server. Only that it can is told, by the names that the versions have for
+ * it: nobody has judged the rest of what a client says there, which could be anything.
+ */
+export function declaredCapabilities(capabilities: JsonObject): JsonObject {
+  const declared: Record<string, Json> = {};
+  for (const [name, kinds] of Object.entries(kindsOf)) {
+    const said = objectIn(capabilities[name]);
+    if (said === undefined) continue;
+    const able = kinds.filter((kind) => objectIn(said[kind]) !== undefined);
+    // Who names no mode means forms; who names others alone means none that can be asked here.
+    if (name === 'elicitation' && able.length === 0 && Object.keys(said).length > 0) continue;
+    declared[name] = Object.fromEntries(able.map((kind) => [kind, {}]));
+  }
+  return declared;
 }

@@ -24,6 +24,11 @@ const hiding =
   /(?:display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)|content-visibility\s*:\s*hidden|opacity\s*:\s*0*(?:\.0*)?\s*(?:%|;|!|$)|font-size\s*:\s*0*(?:\.0*)?\s*(?:[a-z%]|;|!|$)|(?:max-)?(?:height|width)\s*:\s*0*(?:\.0*)?\s*(?:[a-z%]|;|!|$)|clip(?:-path)?\s*:|text-indent\s*:\s*-\d{3,}|(?:left|top|right|bottom)\s*:\s*-\d{3,})/i;
 const linkForm = /^(?:https?:|mailto:|tel:|\/|\.{0,2}\/|[\w-]+(?:[/?#.]|$))/i;
 const linkCharsMax = 2_048;
+/** Deeper than any page that is meant to be read. What comes then is not read: who sees it cannot be told any more. */
+const depthMax = 256;
+const tooDeep = '[The rest of this page is nested too deeply to be read.]';
+/** Depth is looked at in between. */
+const pieceChars = 4_096;
 
 function isHidden(name: string, attributes: Readonly<Record<string, string>>): boolean {
   if (dropped.has(name) || attributes.hidden !== undefined) return true;
@@ -45,8 +50,10 @@ export function textOfHtml(html: string): string {
     },
     { decodeEntities: true, lowerCaseTags: true, lowerCaseAttributeNames: true },
   );
-  parser.write(html);
-  parser.end();
+  for (let from = 0; from < html.length && !page.isTooDeep; from += pieceChars) {
+    parser.write(html.slice(from, from + pieceChars));
+  }
+  if (!page.isTooDeep) parser.end();
   return page.end();
 }
 
@@ -55,11 +62,17 @@ class Page {
   /** How many open elements, from the outermost hidden one on, are not seen. */
   #hidden = 0;
   #verbatim = 0;
+  #depth = 0;
   /** Where the text ends now: at the start of a line, behind a space, or behind a word. */
   #at: 'line' | 'space' | 'word' = 'line';
   readonly #links: (string | null)[] = [];
 
+  get isTooDeep(): boolean {
+    return this.#depth > depthMax;
+  }
+
   open(name: string, attributes: Readonly<Record<string, string>>): void {
+    this.#depth += 1;
     if (this.#hidden > 0 || isHidden(name, attributes)) {
       // An element without an end tag holds nothing.
       if (!empty.has(name)) this.#hidden += 1;
@@ -75,6 +88,7 @@ class Page {
   }
 
   close(name: string): void {
+    this.#depth -= 1;
     if (empty.has(name)) return;
     if (this.#hidden > 0) {
       this.#hidden -= 1;
@@ -100,9 +114,9 @@ class Page {
   }
 
   end(): string {
-    const text = this.#pieces.join('');
+    const text = this.#pieces.join('') + (this.isTooDeep ? `\n${tooDeep}` : '');
     return text
-      .replaceAll(/[ \t]+\n/g, '\n')
+      .replaceAll(/(?<![ \t])[ \t]+\n/g, '\n')
       .replaceAll(/\n{3,}/g, '\n\n')
       .trim();
   }

@@ -10,7 +10,7 @@ import { textOfHtml } from './html-text.ts';
 import { jsonPages, type Page, textPages } from './pages.ts';
 
 /** Bytes that the note about a cut takes. */
-const noteBytes = 512;
+const noteBytes = 768;
 /** What must be left for the part of a result that is shown. */
 const roomMin = 128;
 
@@ -44,7 +44,8 @@ export interface CutResult {
   readonly rest: readonly Page[];
   readonly contentType: string;
   readonly first: Page;
-  readonly encode: (note: string) => Buffer;
+  /** `rest` is the URI of the page behind it, null for none; `links`: whether its client knows links to resources. */
+  readonly encode: (note: string, rest: string | null, links: boolean) => Buffer;
 }
 
 /** A message of more than `bytesMax` in pages; undefined where it has nothing that could be cut so far. */
@@ -56,8 +57,11 @@ export function cutResult(body: Buffer, bytesMax: number): CutResult | undefined
   const structured = result.structuredContent;
   const encode =
     (changed: JsonObject, said: readonly Json[]) =>
-    (note: string): Buffer => {
-      const told = name === 'content' ? [...said, { type: 'text', text: note }] : said;
+    (note: string, rest: string | null, links: boolean): Buffer => {
+      const link =
+        rest === null || !links ? [] : [{ type: 'resource_link', uri: rest, name: 'the rest of this result' }];
+      const inResult = [...link, { type: 'text', text: note }];
+      const told = [...said, ...(name === 'content' ? inResult : [noteOf(note, rest ?? uriOf(blocks[0]))])];
       return Buffer.from(JSON.stringify({ ...message, result: { ...result, ...changed, [name]: told } }));
     };
   if (structured !== undefined && sizeOf(structured) * 2 > bytesMax) {
@@ -89,6 +93,16 @@ export function cutResult(body: Buffer, bytesMax: number): CutResult | undefined
   );
   const contentType = parsed === undefined ? 'text/plain; charset=utf-8' : 'application/json';
   return { first, rest, contentType, encode: encode({}, said) };
+}
+
+/** A note among the contents of a resource, as one of them. */
+export function noteOf(note: string, uri: string): JsonObject {
+  return { uri, mimeType: 'text/plain', text: note };
+}
+
+function uriOf(block: Json | undefined): string {
+  const { uri } = objectOf(block);
+  return typeof uri === 'string' ? uri : '';
 }
 
 function textOf(block: Json): string {

@@ -66,7 +66,8 @@ export function jsonPages(document: Json, bytesMax: number): readonly Page[] | u
   for (const { keys, value } of spreadable(document)) {
     const around = whole - bytesOf(value);
     const room = bytesMax - around - 2;
-    const largest = typeof value === 'string' ? 64 : Math.max(...value.map(bytesOf));
+    const largest =
+      typeof value === 'string' ? 64 : value.reduce<number>((most, item) => Math.max(most, bytesOf(item)), 0);
     if (room < largest) continue;
     const cuts = typeof value === 'string' ? cutText(value, room) : cutList(value, room);
     const place = (from: number, to: number): Page => ({

@@ -13,6 +13,7 @@ import {
   ElicitRequestSchema,
   ListRootsRequestSchema,
   LoggingMessageNotificationSchema,
+  ToolListChangedNotificationSchema,
 } from '@modelcontextprotocol/sdk/types.js';
 
 /** How each speaks: `sdk` and `legacy` with sessions, `modern` without. */
@@ -43,6 +44,8 @@ export interface AnyClient extends AsyncDisposable {
   /** The methods it was asked, and the lines of the log it heard, oldest first. */
   readonly asked: readonly string[];
   readonly heard: readonly unknown[];
+  /** How often it has heard that its tools are others by now. */
+  readonly changes: () => number;
   readonly tools: () => Promise<readonly { readonly name: string; readonly inputSchema: object }[]>;
   readonly call: (name: string, args?: Record<string, unknown>, options?: CallOptions) => Promise<ToolAnswer>;
   readonly resources: () => Promise<readonly string[]>;
@@ -68,6 +71,10 @@ export async function connect(kind: ClientKind, url: string, token?: string): Pr
   const options = token === undefined ? {} : { requestInit: { headers: { authorization: `Bearer ${token}` } } };
   const asked: string[] = [];
   const heard: unknown[] = [];
+  let changes = 0;
+  const changed = () => {
+    changes += 1;
+  };
   const answered = <T>(method: string, answer: T): T => {
     asked.push(method);
     return answer;
@@ -79,9 +86,10 @@ export async function connect(kind: ClientKind, url: string, token?: string): Pr
     client.setRequestHandler(CreateMessageRequestSchema, ({ method }) => answered(method, said));
     client.setRequestHandler(ListRootsRequestSchema, ({ method }) => answered(method, works));
     client.setNotificationHandler(LoggingMessageNotificationSchema, ({ params }) => void heard.push(params.data));
+    client.setNotificationHandler(ToolListChangedNotificationSchema, changed);
     await client.connect(transport as Parameters<OldClient['connect']>[0]);
     return facade(client as unknown as CommonClient, {
-      ...{ version: transport.protocolVersion, asked, heard },
+      ...{ version: transport.protocolVersion, asked, heard, changes: () => changes },
       call: async (params, { logs, ...how }) => {
         if (logs !== undefined) await client.setLoggingLevel(logs);
         return (await client.callTool(params, CallToolResultSchema, how as RequestOptions)) as ToolAnswer;
@@ -101,9 +109,11 @@ export async function connect(kind: ClientKind, url: string, token?: string): Pr
   client.setRequestHandler('sampling/createMessage', ({ method }) => answered(method, said));
   client.setRequestHandler('roots/list', ({ method }) => answered(method, works));
   client.setNotificationHandler('notifications/message', ({ params }) => void heard.push(params.data));
+  client.setNotificationHandler('notifications/tools/list_changed', changed);
   await client.connect(transport);
+  if (kind === 'modern') await client.listen({ toolsListChanged: true });
   return facade(client as unknown as CommonClient, {
-    ...{ version: client.getNegotiatedProtocolVersion(), asked, heard },
+    ...{ version: client.getNegotiatedProtocolVersion(), asked, heard, changes: () => changes },
     call: async ({ name, arguments: args }, { logs, ...how }) => {
       if (logs !== undefined && kind === 'legacy') await client.setLoggingLevel(logs);
       const level = { 'io.modelcontextprotocol/logLevel': logs };
@@ -128,7 +138,7 @@ interface CommonClient {
   complete(params: object): Promise<{ completion: { values: string[] } }>;
 }
 
-interface Own extends Pick<AnyClient, 'version' | 'asked' | 'heard'> {
+interface Own extends Pick<AnyClient, 'version' | 'asked' | 'heard' | 'changes'> {
   readonly call: (
     params: { name: string; arguments: Record<string, unknown> },
     options: CallOptions,

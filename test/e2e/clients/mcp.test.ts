@@ -37,6 +37,14 @@ function refusal(answer: ToolAnswer): unknown {
   return answer.structuredContent?.code;
 }
 
+/** Waits for what a test cannot be told of; rejects where it does not come. */
+async function until(come: () => boolean | Promise<boolean>): Promise<void> {
+  for (let waitedMs = 0; !(await come()); waitedMs += 20) {
+    assert.ok(waitedMs < 10_000, 'it has not come');
+    await pause(20);
+  }
+}
+
 describe('the SDKs of MCP, before everything that is shipped', part('opa'), () => {
   let world: McpWorld;
   let forwarder: BearerForwarder;
@@ -120,14 +128,10 @@ describe('the SDKs of MCP, before everything that is shipped', part('opa'), () =
           const onprogress = () => stop.abort();
           await assert.rejects(client.call('wait_until_cancelled', {}, { signal: stop.signal, onprogress }));
           const { broken } = world.servers[era];
-          for (let waited = 0; broken.length === 0 && waited < 5_000; waited += 10) await pause(10);
+          await until(() => broken.length > 0);
           assert.deepEqual(broken.splice(0), ['wait_until_cancelled'], 'the server hears of it');
-          let events = await trail(task, `${era}.wait_until_cancelled`);
-          for (let waited = 0; events.length < 2 && waited < 5_000; waited += 50) {
-            await pause(50);
-            events = await trail(task, `${era}.wait_until_cancelled`);
-          }
-          assert.deepEqual(events, ['intent', 'outcome']);
+          await until(async () => (await trail(task, `${era}.wait_until_cancelled`)).length > 1);
+          assert.deepEqual(await trail(task, `${era}.wait_until_cancelled`), ['intent', 'outcome']);
         }));
 
       test(`[wire.mcp-any-client-any-server] ${title}: it is asked for a form, for what its model says, and where it works`, () =>
@@ -166,6 +170,21 @@ describe('the SDKs of MCP, before everything that is shipped', part('opa'), () =
             assert.deepEqual(await trail(task, `${era}.${method}`), ['intent', 'outcome'], method);
         }));
     }
+
+  for (const era of eras)
+    test(`[wire.mcp-any-client-any-server] all clients, ${era} server: they hear that its tools are others now`, async () => {
+      const task = await world.task('everything');
+      await using opened = new AsyncDisposableStack();
+      const all: AnyClient[] = [];
+      for (const kind of clients) all.push(opened.use(await connect(kind, url(`/${era}`), task.token)));
+      const [first] = all;
+      await first?.call('test_trigger_tool_change');
+      await until(() => all.every(({ changes }) => changes() > 0));
+      for (const client of all) {
+        assert.ok((await client.tools()).some(({ name }) => name === 'test_added_tool'));
+        assert.equal(saidIn(await client.call('test_added_tool')), 'It is there now.');
+      }
+    });
 
   for (const kind of ['sdk', 'legacy'] as const)
     test(`[wire.mcp-any-client-any-server] ${kind} client: an answer whose stream was cut is waiting when it comes again`, async () => {

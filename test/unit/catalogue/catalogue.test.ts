@@ -197,6 +197,34 @@ describe('the catalogue of a route', () => {
     await broken.tools[Symbol.asyncDispose]();
   });
 
+  it('a store that is emptied while the gate is up forgets nothing that the gate knows', async () => {
+    const clock = new ManualClock();
+    const whole = new MemoryStore({ clock });
+    await whole.open();
+    const emptied = new MemoryStore({ clock });
+    await emptied.open();
+    let store = whole;
+    const swapped = new Proxy(whole, {
+      get: (_target, name) => {
+        const value: unknown = Reflect.get(store, name, store);
+        return typeof value === 'function' ? value.bind(store) : value;
+      },
+    });
+    const one = await gateway({ store: swapped });
+    await one.begin();
+    store = emptied;
+    for (const server of Object.values(one.servers)) server.tools = [tool('look', 'New.')];
+    await one.refresh();
+    assert.deepEqual(stateOf(one.tools), { look: 'drifted' });
+    await one.tools[Symbol.asyncDispose]();
+    const next = await gateway({ store: emptied });
+    for (const server of Object.values(next.servers)) server.tools = [tool('look', 'New.')];
+    await next.begin();
+    assert.deepEqual(stateOf(next.tools), { look: 'drifted' }, 'and it has told the store again');
+    assert.equal(next.tools.entries[0]?.accepted?.description, 'Does look.');
+    await next.tools[Symbol.asyncDispose]();
+  });
+
   it('a server that is away keeps what it was found with; after a restart its tools are known, and sent to nobody', async () => {
     const one = await gateway();
     await one.begin();

@@ -189,6 +189,7 @@ describe('marks of calls', () => {
     const given = await one.admit(call());
     away.store = true;
     await end(given, tried({ status: 201 }), 'yes');
+    await assert.rejects(one.admit(call()), StoreUnavailable, 'which leaves what the first has to say alone');
     away.store = false;
     assert.equal(await told(await one.admit(call())), 'task_conflict first_call_running');
     await clock.advance(1_000);

@@ -4,6 +4,7 @@ import type { Json, Obligations } from '../../../src/call.ts';
 import { type Denial, isDenial } from '../../../src/denial.ts';
 import { type Obeyed, obey } from '../../../src/inspection/obey.ts';
 import { Inspector } from '../../../src/inspection/scan.ts';
+import { EditableJson } from '../../../src/wire/segments.ts';
 import { Document, decisionWith, digestKey, otherDigestKey } from './document.ts';
 import { Generator } from './generate.ts';
 
@@ -126,6 +127,19 @@ test('drops after replacing, later items of an array first', () => {
   assert.ok(!isDenial(result));
   assert.deepEqual(document.document(), { list: ['[redacted:email]', ...Array(9).fill('y')] });
   assert.deepEqual(result, { changed: true, unhandled: [] });
+});
+
+test('what goes by a pointer with a star was spoken of', () => {
+  const list = [{ mail: 'ann@example.com' }, { mail: 'bob@example.com' }];
+  const document = new EditableJson({ list, note: 'eve@example.com' });
+  const findings = inspector.scan(document.segments());
+  const result = obey(inspector, document, findings, decisionWith({ drop: ['/list/*/mail'] }), digestKey);
+  assert.ok(!isDenial(result));
+  assert.deepEqual(document.value, { list: [{}, {}], note: 'eve@example.com' });
+  assert.deepEqual(
+    result.unhandled.map(({ where }) => where),
+    ['/note'],
+  );
 });
 
 test('what no obligation speaks of passes, and is told', () => {

@@ -72,7 +72,7 @@ test('a question is answered once, by its own task, in its own session', async (
 
 test('a stream is gone on with where it was left, by its own task, and ends where nobody writes it any more', async () => {
   const { store, clock, wakes, owner, other, sealOf } = await rooms();
-  const log = new EventLog({ store, clock, wakes, sealOf });
+  const log = new EventLog({ store, clock, wakes, sealOf, hasRoom: () => true });
   const stream = { owner, session: 's', id: log.newId() };
   const { signal } = new AbortController();
   for (const number of [1, 2]) await log.write(stream, { number, message: { number }, last: false });

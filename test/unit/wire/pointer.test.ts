@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import type { Json } from '../../../src/call.ts';
 import { withMembers } from '../../../src/wire/members.ts';
 import { valueAt } from '../../../src/wire/paths.ts';
-import { child, pointerTokens, step } from '../../../src/wire/pointer.ts';
+import { child, namedBy, pointerTokens, step } from '../../../src/wire/pointer.ts';
 
 /** What a pointer names, token by token. */
 function at(document: Json, pointer: string): Json | undefined {
@@ -23,6 +23,21 @@ describe('JSON pointers', () => {
     assert.equal(at(document, '/c%d'), 2);
     assert.equal(at(document, '/ '), 7);
     assert.equal(at(document, '/m~0n'), 8);
+  });
+
+  test('with stars name what they lead to, or what holds it', () => {
+    assert.equal(namedBy('/items/*/owner', '/items/3/owner/email'), '/items/3/owner');
+    assert.equal(namedBy('/items/*', '/items/3'), '/items/3');
+    assert.equal(namedBy('/a~1b/~2', '/a~1b/*'), '/a~1b/*');
+    for (const [pattern, where] of [
+      ['/items/*/owner', '/items/3/owners'],
+      ['/items/*/owner', '/items/3'],
+      ['/items/~2', '/items/3'],
+      ['items/*', '/items/3'],
+      ['/items/~3', '/items/3'],
+    ] as const) {
+      assert.equal(namedBy(pattern, where), undefined, `${pattern} ${where}`);
+    }
   });
 
   test('never lead out of the document', () => {

@@ -148,10 +148,11 @@ describe('a result of MCP', () => {
     for (const body of [structured, text]) {
       const cut = cutResult(body, 4096);
       assert.ok(cut !== undefined && cut.rest.length > 0);
-      const encoded = cut.encode('[cut: the rest is elsewhere]');
+      const encoded = cut.encode('[cut: the rest is elsewhere]', 'tollgate:result:x', true);
       assert.ok(encoded.length <= 4096, `${encoded.length}`);
       const { result } = JSON.parse(encoded.toString());
       assert.equal(result.content.at(-1).text, '[cut: the rest is elsewhere]');
+      assert.equal(result.content.at(-2).uri, 'tollgate:result:x');
       if (result.structuredContent !== undefined) {
         assert.deepEqual(JSON.parse(result.content[0].text), result.structuredContent);
         const read = [cut.first, ...cut.rest].flatMap((page) => JSON.parse(page.text).rows);

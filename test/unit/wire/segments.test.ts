@@ -106,6 +106,45 @@ describe('changes', () => {
     assert.deepEqual(document.value, { list: ['c', 'D'], n: [3] });
   });
 
+  test('that a pointer with stars names go all at once, as the document came', () => {
+    const items = ['a', 'b', 'c'].map((id) => ({ id, owner: { email: id, 'e/m': id, '*': id, keep: 1 } }));
+    const document = new EditableJson({ items, by: { x: [1, 2], y: [3], z: 'text' }, '*': 1, list: [[1, 2], [3], 4] });
+    document.drop('/items/1');
+    for (const where of ['/items/*/owner/email', '/items/*/owner/e~1m', '/items/*/owner/~2', '/items/*/none/*']) {
+      document.drop(where);
+    }
+    document.drop('/by/*/0');
+    document.drop('/list/*/*');
+    document.drop('/list/1');
+    write(document, '/items/2/id', 'C');
+    write(document, '/items/2/owner/email', 'must not come back');
+    document.drop('/items/*/id/*');
+    document.drop('/~2');
+    assert.deepEqual(document.value, {
+      items: [
+        { id: 'a', owner: { keep: 1 } },
+        { id: 'C', owner: { keep: 1 } },
+      ],
+      by: { x: [2], y: [], z: 'text' },
+      list: [[], 4],
+    });
+    assert.deepEqual(items[0]?.owner.email, 'a');
+    const odd = new EditableJson({ 'ann@example.com': { plan: 1, keep: 2 }, b: { plan: 3 } });
+    odd.drop('/*/plan');
+    assert.deepEqual([odd.value, odd.changedIn('b')], [{ 'ann@example.com': { keep: 2 }, b: {} }, true]);
+    odd.drop('/*');
+    assert.deepEqual(odd.value, {});
+  });
+
+  test('that a pointer with stars names take time that grows with their number', () => {
+    const many = new EditableJson({ items: Array.from({ length: 20_000 }, (_item, id) => ({ id, secret: 'x' })) });
+    const startMs = performance.now();
+    many.drop('/items/*/secret');
+    many.drop('/items/*');
+    assert.ok(performance.now() - startMs < 4_000);
+    assert.deepEqual(many.value, { items: [] });
+  });
+
   test('below what was dropped do nothing, and dropping what is not there neither', () => {
     const document = new EditableJson({ a: { b: 'x' }, c: 'y' });
     const [inner] = document.segments();

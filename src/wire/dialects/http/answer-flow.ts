@@ -1,8 +1,8 @@
 /**
  * Answers of HTTP tools that flow: bytes as they are, texts cut between characters, and lines or events of JSON each as a
  * document of its own, whose strings are read as they mean and not as they are escaped. What a reader would get wrong:
- * an answer that claims to be bytes is not inspected, however it flows; JSON never flows, because the policy decides on
- * its body.
+ * what claims to be bytes is read as text for as long as it is one; JSON never flows, because the policy decides on its
+ * body.
  */
 import { isUtf8 } from 'node:buffer';
 import type { AnswerFlow, AnswerHead, AnswerStream, Frame, Segment } from '../../../call.ts';
@@ -50,14 +50,33 @@ async function* framesOf(type: string, body: AsyncIterable<Uint8Array>): AsyncGe
   if (type === 'text/event-stream') yield* eventFrames(body, new ToolEvents());
   else if (lineTypes.has(type)) yield* lineFrames(body);
   else if (isTextType(type)) yield* textFrames(body);
-  else for await (const chunk of body) yield silentFrame(chunk);
+  else yield* byteFrames(body);
   yield silentFrame(Buffer.alloc(0), [{ type: 'end', reason: 'stop' }]);
+}
+
+/** Bytes: from the first that no text has on, nobody reads them as one. */
+async function* byteFrames(body: AsyncIterable<Uint8Array>): AsyncGenerator<Frame> {
+  let rest: Buffer | null = Buffer.alloc(0);
+  for await (const chunk of body) {
+    if (rest === null) {
+      yield silentFrame(chunk);
+      continue;
+    }
+    const bytes: Buffer = Buffer.concat([rest, chunk]);
+    const whole: Buffer = bytes.subarray(0, bytes.length - brokenCharacterBytes(bytes));
+    const isText: boolean = !whole.includes(0) && isUtf8(whole);
+    rest = isText ? bytes.subarray(whole.length) : null;
+    if (!isText) yield silentFrame(bytes);
+    else if (whole.length > 0) yield plainFrame(whole);
+  }
+  if (rest !== null && rest.length > 0) yield silentFrame(rest);
 }
 
 async function* textFrames(body: AsyncIterable<Uint8Array>): AsyncGenerator<Frame> {
   let rest: Buffer = Buffer.alloc(0);
   for await (const chunk of body) {
     const bytes: Buffer = rest.length === 0 ? Buffer.from(chunk) : Buffer.concat([rest, chunk]);
+    if (bytes.includes(0)) throw new StreamBroken('the target sent a text with NUL characters');
     const whole = bytes.length - brokenCharacterBytes(bytes);
     rest = bytes.subarray(whole);
     if (whole > 0) yield plainFrame(bytes.subarray(0, whole));

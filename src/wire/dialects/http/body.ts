@@ -16,7 +16,7 @@ import type { BodyForm } from './document.ts';
 import { readPairs } from './form.ts';
 import { boundaryOf, isPartName, type Part, readMultipart, writeMultipart } from './multipart.ts';
 import { type Parameter, readParameter, writeParameter } from './parameters.ts';
-import { readPlace, unwritable, writePlace } from './place.ts';
+import { givenIn, readPlace, unwritable, writePlace } from './place.ts';
 import { unknownName } from './validator.ts';
 
 /** Bytes of a body or of a file in it. */
@@ -176,7 +176,7 @@ export function writeForm(
   if (form.kind === 'form') return { contentType: form.type, body: Buffer.from(writePlace(form.fields, value)) };
   const parts: Part[] = [];
   for (const field of form.fields) {
-    const given = value[field.name];
+    const given = givenIn(value, field.name);
     if (given === undefined) continue;
     const pointer = child('/body', field.name);
     const list = field.shape === 'list' && Array.isArray(given);
@@ -217,7 +217,7 @@ export function unwritableBody(form: BodyForm, value: Json, bytes: readonly Byte
   const files = bytes.filter(({ filename }) => typeof filename === 'string' && !isPartName(filename));
   const said = value as JsonObject;
   const places = form.fields.flatMap(({ name, file }) => {
-    const given = said[name];
+    const given = givenIn(said, name);
     const pointer = child('/body', name);
     if (file !== true || given === undefined) return [];
     return Array.isArray(given) ? given.map((_one: Json, index) => child(pointer, index)) : [pointer];

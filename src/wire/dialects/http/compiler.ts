@@ -9,6 +9,7 @@ import formats from 'ajv-formats';
 import type { Json } from '../../../call.ts';
 import type { Reason } from '../../../denial.ts';
 import { child } from '../../pointer.ts';
+import { Bounds } from './bounds.ts';
 import { objectIn } from './reader.ts';
 import type { Schema } from './schema.ts';
 import { reasonsOf } from './validator.ts';
@@ -34,7 +35,8 @@ interface Piece {
 
 /** The schemas of one document. */
 export class SchemaCompiler {
-  readonly #checking = validatorOf({ allErrors: false, check: true });
+  readonly #bounds = new Bounds();
+  readonly #checking = validatorOf({ allErrors: false, check: true, bounds: this.#bounds });
   readonly #patterns = new Set<string>();
   readonly #pieces = new Map<string, ValidateFunction>();
   readonly #ids = new WeakMap<object, number>();
@@ -58,9 +60,12 @@ export class SchemaCompiler {
   compile(schema: Schema): Validate {
     const definitions = objectIn(schema.$defs) ?? {};
     return (value) => {
-      const allErrors = !hasMoreValues(value, allFaultsValuesMax);
-      const validate = this.#piece({ schema, definitions, closed: false, allErrors });
-      return validate(value) ? [] : reasonsOf(this.#told(validate.errors ?? [], definitions), schema);
+      const judge = (isFirst: boolean) => {
+        const allErrors = isFirst && !hasMoreValues(value, allFaultsValuesMax);
+        const validate = this.#piece({ schema, definitions, closed: false, allErrors });
+        return validate(value) ? [] : reasonsOf(this.#told(validate.errors ?? [], definitions), schema);
+      };
+      return this.#bounds.within(judge, () => valuesIn(value)) ?? [endless];
     };
   }
 
@@ -88,15 +93,25 @@ export class SchemaCompiler {
     for (let name = open.pop(); name !== undefined; name = open.pop()) {
       if (needed.has(name)) continue;
       const definition = inPieces(definitions[name], { free: false, isValue: false });
-      needed.set(name, definition);
+      needed.set(name, objectIn(definition) === undefined ? definition : { ...objectIn(definition), [stepWord]: true });
       open.push(...refsIn(definition));
     }
     const $defs = Object.fromEntries(needed);
     // Each piece has a validator of its own, so that it can be let go of.
-    const ajv = validatorOf({ allErrors });
+    const bounds = this.#bounds;
+    const ajv = validatorOf({ allErrors, bounds });
+    ajv.addKeyword({
+      keyword: stepWord,
+      errors: false,
+      validate: () => {
+        bounds.step();
+        return true;
+      },
+    });
     const validate = (part: { readonly ref: string; readonly closed: boolean }, value: unknown, at: string) => {
       const found = definitions[part.ref];
       if (typeof found === 'boolean' || found === undefined) return found === true ? [] : undefined;
+      bounds.step();
       const inner = this.#piece({ schema: found as Schema, definitions, closed: part.closed, allErrors });
       if (inner(value)) return [];
       return (inner.errors ?? []).map((error) => ({
@@ -166,6 +181,13 @@ export class SchemaCompiler {
 }
 
 const pieceWord = 'x-piece';
+/** Stands in what others refer to: whatever goes round and round comes by it. */
+const stepWord = 'x-step';
+const endless: Reason = {
+  code: 'constraint',
+  message: 'takes too long to be held against the schema: send less, or what is nested less',
+  path: '',
+};
 const definitionPrefix = '#/$defs/';
 const maps = new Set(['properties', 'patternProperties', 'dependentSchemas']);
 const values = new Set(['properties', 'patternProperties', 'items', 'prefixItems', 'additionalProperties']);
@@ -237,8 +259,14 @@ function isIn({ instancePath }: ErrorObject, pointer: string): boolean {
   return instancePath === pointer || instancePath.startsWith(`${pointer}/`);
 }
 
-function validatorOf({ allErrors, check = false }: { readonly allErrors: boolean; readonly check?: boolean }): Ajv2020 {
-  const regExp = (pattern: string): RegExp => regExpOf(pattern) ?? new RegExp(pattern);
+interface ValidatorOptions {
+  readonly allErrors: boolean;
+  readonly check?: boolean;
+  readonly bounds: Bounds;
+}
+
+function validatorOf({ allErrors, check = false, bounds }: ValidatorOptions): Ajv2020 {
+  const regExp = (pattern: string) => bounds.pattern(regExpOf(pattern) ?? new RegExp(pattern));
   const ajv = new Ajv2020({
     ...{ allErrors, verbose: true, strict: false, logger: false, messages: check, meta: check, validateSchema: false },
     code: { regExp: Object.assign(regExp, { code: 'new RegExp' }) },
@@ -279,12 +307,17 @@ function* patternsIn(schema: unknown): Generator<string> {
 }
 
 function hasMoreValues(value: unknown, limit: number): boolean {
+  return valuesIn(value, limit) > limit;
+}
+
+/** How many values there are, the first one counted; no more than one beyond `limit`. */
+function valuesIn(value: unknown, limit = Infinity): number {
   let count = 0;
   const open: unknown[] = [value];
   for (let at = open.pop(); at !== undefined; at = open.pop()) {
     count += 1;
-    if (count > limit) return true;
+    if (count > limit) break;
     if (typeof at === 'object' && at !== null) for (const inner of Object.values(at)) open.push(inner);
   }
-  return false;
+  return count;
 }

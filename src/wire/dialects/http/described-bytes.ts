@@ -4,7 +4,7 @@
  * so that what was decided and what is sent stay one.
  */
 import type { Json, JsonObject, Segment } from '../../../call.ts';
-import { child, pointerTokens } from '../../pointer.ts';
+import { child, namedBy, pointerTokens } from '../../pointer.ts';
 import { type Bytes, describe, textIn } from './body.ts';
 
 export class DescribedBytes {
@@ -35,8 +35,18 @@ export class DescribedBytes {
     return this.#segments;
   }
 
-  /** Takes away what lies at `where` or below it; what stands behind it in a list moves up, as in the arguments. */
+  /**
+   * Takes away what lies at `where` or below it; what stands behind it in a list moves up, as in the arguments. A `*` in it
+   * stands for every element and member.
+   */
   drop(where: string): void {
+    const named = new Set(this.#bytes.flatMap((bytes) => namedBy(where, bytes.where) ?? []));
+    // The last of a list first, so that no other moves before its turn.
+    const inOrder = [...named].sort((one, other) => other.localeCompare(one, 'en', { numeric: true }));
+    for (const one of inOrder) this.#dropAt(one);
+  }
+
+  #dropAt(where: string): void {
     const left = this.#bytes.filter((bytes) => bytes.where !== where && !bytes.where.startsWith(`${where}/`));
     if (left.length === this.#bytes.length) return;
     const at = where.lastIndexOf('/');

@@ -46,7 +46,8 @@ export function writePairs(pairs: readonly Pair[]): string {
   return pairs.map(({ name, value, reserved }) => `${encodeURIComponent(name)}=${encoded(value, reserved)}`).join('&');
 }
 
+/** A semicolon is always encoded: some servers take it for `&`. */
 function encoded(value: string, reserved = false): string {
   const text = encodeURIComponent(value);
-  return reserved ? text.replaceAll(/%(?:3A|2F|3F|40|24|2C|3B)/g, decodeURIComponent) : text;
+  return reserved ? text.replaceAll(/%(?:3A|2F|3F|40|24|2C)/g, decodeURIComponent) : text;
 }

@@ -148,7 +148,8 @@ export function isWritable(parameter: Parameter, value: Json): boolean {
   return read !== undefined && 'value' in read && isSameText(read.value, value);
 }
 
-function isSameText(read: Json, meant: Json): boolean {
+/** Whether what was read says the same as what was meant. */
+export function isSameText(read: Json, meant: Json): boolean {
   if (Array.isArray(read)) {
     // One element and a list of it look the same.
     const list: readonly Json[] = Array.isArray(meant) ? meant : [meant];

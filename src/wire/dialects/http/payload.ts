@@ -14,8 +14,9 @@ import type {
   Payload,
   Segment,
 } from '../../../call.ts';
-import { type Denial, deny, type Reason } from '../../../denial.ts';
+import type { Denial, Reason } from '../../../denial.ts';
 import { AnswerBody } from '../../answer.ts';
+import { argumentsDenial } from '../../arguments-denial.ts';
 import { child } from '../../pointer.ts';
 import { EditableJson } from '../../segments.ts';
 import { answerFlowOf, flowingAnswer } from './answer-flow.ts';
@@ -26,10 +27,9 @@ import { DescribedBytes } from './described-bytes.ts';
 import type { BodyForm } from './document.ts';
 import type { HttpOperation } from './operation.ts';
 import { type Parameter, writeParameter } from './parameters.ts';
-import { unwritable, writeHeaders, writePlace } from './place.ts';
+import { givenIn, unwritable, writeHeaders, writePlace } from './place.ts';
 import { objectIn } from './reader.ts';
 import { buildPath } from './template.ts';
-import { reasonsMax } from './validator.ts';
 
 export class HttpPayload implements Payload {
   readonly stream = false;
@@ -107,11 +107,7 @@ export class HttpPayload implements Payload {
     if (reasons.length === 0 && this.#path() === undefined) {
       reasons.push({ code: 'format', message: 'a value of the path cannot stand in a path', path: '/path' });
     }
-    const [first] = reasons;
-    if (first === undefined) return undefined;
-    const more = reasons.length > 1 ? ` (and ${reasons.length - 1} more)` : '';
-    const message = `the arguments do not fit ${this.#operation.name}: ${first.path ?? ''} ${first.message}${more}`;
-    return deny('args_invalid', message, { reasons: reasons.slice(0, reasonsMax) });
+    return argumentsDenial(this.#operation, reasons);
   }
 
   encode(): OutboundRequest {
@@ -170,7 +166,7 @@ export class HttpPayload implements Payload {
     const values = this.#values('path');
     const texts: Record<string, string> = {};
     for (const parameter of this.#parameters('path')) {
-      const value = values[parameter.name];
+      const value = givenIn(values, parameter.name);
       if (value !== undefined) texts[parameter.name] = writeParameter(parameter, value).join(',');
     }
     return buildPath(this.#operation.draft.template, texts);

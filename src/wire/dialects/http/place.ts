@@ -5,9 +5,10 @@
  */
 import type { Json, JsonObject } from '../../../call.ts';
 import type { Reason } from '../../../denial.ts';
+import { reasonsMax } from '../../arguments-denial.ts';
 import { child } from '../../pointer.ts';
 import { type Pair, writePairs } from './form.ts';
-import { isWritable, type Parameter, pairsOf, takeParameter, writeParameter } from './parameters.ts';
+import { isSameText, isWritable, type Parameter, pairsOf, takeParameter, writeParameter } from './parameters.ts';
 import { unknownName } from './validator.ts';
 
 /** The pairs of one place as typed values; what is not declared is a fault. */
@@ -38,7 +39,8 @@ export function readPlace(
     }
   }
   const known = parameters.flatMap(({ name, shape, value }) => (shape === 'members' ? (value?.names ?? []) : [name]));
-  for (const name of texts.keys()) faults.push(unknownName(code, name, known, pointer));
+  for (const name of texts.keys())
+    faults.push(unknownName(code, name, faults.length < reasonsMax ? known : null, pointer));
   const ordered = parameters.filter(({ name }) => read.has(name));
   return Object.fromEntries(ordered.map(({ name }) => [name, read.get(name) as Json]));
 }
@@ -47,7 +49,7 @@ export function readPlace(
 export function writePlace(parameters: readonly Parameter[], values: JsonObject): string {
   const pairs: Pair[] = [];
   for (const parameter of parameters) {
-    const value = values[parameter.name];
+    const value = givenIn(values, parameter.name);
     if (value === undefined) continue;
     pairs.push(...pairsOf(parameter, value));
   }
@@ -69,7 +71,7 @@ export function writeHeaders(
   const headers: Record<string, string> = {};
   const bad: string[] = [];
   for (const parameter of parameters) {
-    const value = values[parameter.name];
+    const value = givenIn(values, parameter.name);
     if (value === undefined) continue;
     const text = writeParameter(parameter, value).join(',');
     if (isHeaderText(text)) headers[parameter.name] = text;
@@ -78,11 +80,25 @@ export function writeHeaders(
   return { headers, bad };
 }
 
+/** What stands under `name` itself: a parameter may be called `constructor`. */
+export function givenIn(values: JsonObject, name: string): Json | undefined {
+  return Object.hasOwn(values, name) ? values[name] : undefined;
+}
+
 /** The names of the values that would not be read back as what they are. */
 export function unwritable(parameters: readonly Parameter[], values: JsonObject): readonly string[] {
-  const wrong = parameters.filter((parameter) => {
-    const value = values[parameter.name];
-    return value !== undefined && !isWritable(parameter, value);
-  });
-  return wrong.map(({ name }) => name);
+  const given = parameters.filter(({ name }) => givenIn(values, name) !== undefined);
+  const wrong = given.filter((parameter) => !isWritable(parameter, values[parameter.name] as Json));
+  const pairs = given.flatMap((one) => (one.place === 'query' ? pairsOf(one, values[one.name] as Json) : []));
+  if (wrong.length > 0 || pairs.length === 0) return wrong.map(({ name }) => name);
+  // Each by itself is what it is; but the names that one writes may be those that another one takes.
+  const faults: Reason[] = [];
+  const read = readPlace(parameters, pairs, '', faults);
+  const names = new Set([...Object.keys(read), ...given.map(({ name }) => name)]);
+  const others = [...names].filter((name) => !isRead(givenIn(read, name), givenIn(values, name)));
+  return others.length === 0 && faults.length > 0 ? [...names] : others;
+}
+
+function isRead(read: Json | undefined, meant: Json | undefined): boolean {
+  return read !== undefined && meant !== undefined && isSameText(read, meant);
 }

@@ -181,9 +181,11 @@ export class SchemaBundle {
   #hiddenIn(source: Schema, around: ReadonlySet<string>): ReadonlySet<string> {
     const word = this.#direction === 'arguments' ? 'readOnly' : 'writeOnly';
     const hidden = new Set(around);
+    const seen = new Set<unknown>();
     const visit = (schema: unknown, depth: number): void => {
       const one = objectIn(this.#reader.follow(schema));
-      if (one === undefined || depth > 8) return;
+      if (one === undefined || depth > 8 || seen.has(one)) return;
+      seen.add(one);
       for (const [name, property] of Object.entries(objectIn(one.properties) ?? {})) {
         if (objectIn(this.#reader.follow(property))?.[word] === true) hidden.add(name);
       }
@@ -195,18 +197,19 @@ export class SchemaBundle {
 
   #nameRequired(out: Schema, source: Schema): void {
     const required = (Array.isArray(out.required) ? out.required : []).filter((name) => typeof name === 'string');
-    const unnamed = required.filter((name) => !this.#isNamed(source, name));
+    const unnamed = required.filter((name) => !this.#isNamed(source, name, new Set()));
     if (unnamed.length > 0) {
       out.properties = { ...objectIn(out.properties), ...Object.fromEntries(unnamed.map((name) => [name, true])) };
     }
   }
 
-  #isNamed(source: Schema, name: string, depth = 0): boolean {
+  #isNamed(source: unknown, name: string, seen: Set<unknown>): boolean {
     const one = objectIn(this.#reader.follow(source));
-    if (one === undefined || depth > 8) return false;
+    if (one === undefined || seen.has(one)) return false;
+    seen.add(one);
     if (Object.hasOwn(objectIn(one.properties) ?? {}, name)) return true;
     return [one.allOf, one.anyOf, one.oneOf].some(
-      (list) => Array.isArray(list) && list.some((item) => this.#isNamed(item, name, depth + 1)),
+      (list) => Array.isArray(list) && list.some((item) => this.#isNamed(item, name, seen)),
     );
   }
 
@@ -268,12 +271,16 @@ function fromOpenApi30(out: Schema, source: Schema): Schema {
 /** Whether `schema` (as the bundle made it) lets a value have something at the path `names`. */
 export function schemaHasPath(schema: Schema, names: readonly string[]): boolean {
   const definitions = objectIn(schema.$defs) ?? {};
+  /** By how many names are left: where it was looked, and nothing was found. */
+  const seen = new Map<number, Set<unknown>>();
   const has = (at: unknown, rest: readonly string[], depth: number): boolean => {
     const [name, ...further] = rest;
     if (at === false) return false;
     if (name === undefined) return true;
     const source = objectIn(at);
-    if (source === undefined || depth > depthMax) return at === true;
+    const looked = seen.get(rest.length) ?? new Set();
+    if (source === undefined || depth > depthMax || looked.has(source)) return at === true;
+    seen.set(rest.length, looked.add(source));
     if (typeof source.$ref === 'string' && has(definitions[source.$ref.slice('#/$defs/'.length)], rest, depth + 1)) {
       return true;
     }

@@ -116,9 +116,33 @@ function partsOf(source: Record<string, unknown>): readonly unknown[] {
 }
 
 /** The JSON types that a schema lets a value have, as far as it names them; for reading text. */
-export function typesOf(reader: DocumentReader, schema: unknown, depth = 0): ReadonlySet<string> {
+export function typesOf(reader: DocumentReader, schema: unknown): ReadonlySet<string> {
+  return typesIn(reader, schema, 0, new Map());
+}
+
+/** `known`: what was found of schemas that are parts of several others. */
+function typesIn(
+  reader: DocumentReader,
+  schema: unknown,
+  depth: number,
+  known: Map<unknown, ReadonlySet<string>>,
+): ReadonlySet<string> {
   const source = objectIn(reader.follow(schema));
   if (source === undefined || depth > depthMax) return new Set();
+  const before = known.get(source);
+  if (before !== undefined) return before;
+  const types = new Set<string>();
+  known.set(source, types);
+  for (const one of ownTypes(reader, source, depth, known)) types.add(one);
+  return types;
+}
+
+function ownTypes(
+  reader: DocumentReader,
+  source: Record<string, unknown>,
+  depth: number,
+  known: Map<unknown, ReadonlySet<string>>,
+): ReadonlySet<string> {
   const { type } = source;
   const types = new Set<string>(typeof type === 'string' ? [type] : Array.isArray(type) ? type.map(String) : []);
   if (reader.is30 && source.nullable === true && types.size > 0) types.add('null');
@@ -126,7 +150,7 @@ export function typesOf(reader: DocumentReader, schema: unknown, depth = 0): Rea
   for (const word of alternatives) {
     const list = source[word];
     for (const item of Array.isArray(list) ? list : [])
-      for (const inner of typesOf(reader, item, depth + 1)) types.add(inner);
+      for (const inner of typesIn(reader, item, depth + 1, known)) types.add(inner);
   }
   if (types.size > 0) return types;
   if (source.properties !== undefined || source.additionalProperties !== undefined) types.add('object');

@@ -4,20 +4,35 @@
  */
 import type { ErrorObject } from 'ajv/dist/2020.js';
 import type { Reason } from '../../../denial.ts';
+import { reasonsMax } from '../../arguments-denial.ts';
 import { child, pointerTokens } from '../../pointer.ts';
 import { isPlainName } from '../../segments.ts';
 import { objectIn } from './reader.ts';
 import type { Schema } from './schema.ts';
 
-/** How many reasons one denial lists. */
-export const reasonsMax = 20;
+/** So many errors are looked at, and for so many names the nearest known one is looked for. */
+const errorsMax = 5_000;
+const nearestMax = reasonsMax;
+
+/** The names that schemas know, each read once. */
+type Known = (source: unknown) => ReadonlyMap<string, unknown>;
+
 /** The errors of a validator as reasons, one for each place and code; never none. `schema` stands by itself. */
 export function reasonsOf(errors: readonly ErrorObject[], schema: Schema): readonly Reason[] {
   const reasons = new Map<string, Reason>();
   const unfitting: Reason[] = [];
-  for (const error of errors) {
-    const reason = reasonOf(error, schema);
-    if (reason === undefined || reasons.size === reasonsMax) continue;
+  const read = new Map<unknown, ReadonlyMap<string, unknown>>();
+  const known: Known = (source) => {
+    const names = read.get(source) ?? knownNames(source, schema);
+    read.set(source, names);
+    return names;
+  };
+  let unknown = 0;
+  for (const error of errors.slice(0, errorsMax)) {
+    if (reasons.size === reasonsMax) break;
+    const reason = reasonOf(error, known, unknown < nearestMax);
+    if (reason === undefined) continue;
+    if (reason.code === 'unknown_member') unknown += 1;
     if (reason.code === beside) unfitting.push(reason);
     else reasons.set(`${reason.code} ${reason.path}`, reason);
   }
@@ -35,14 +50,15 @@ export function reasonsOf(errors: readonly ErrorObject[], schema: Schema): reado
 /** Only until all reasons are known. */
 const beside = 'beside';
 
-function reasonOf(error: ErrorObject, schema: Schema): Reason | undefined {
+/** `near`: whether the known name that is nearest to an unknown one is worth the time. */
+function reasonOf(error: ErrorObject, knownTo: Known, near: boolean): Reason | undefined {
   const path = maskedPointer(error.instancePath);
   const params = error.params as Record<string, unknown>;
   const limit = `${String(params.comparison ?? '')} ${String(params.limit ?? '')}`.trim();
   switch (error.keyword) {
     case 'required': {
       const name = String(params.missingProperty);
-      const found = knownNames(error.parentSchema, schema).get(name);
+      const found = knownTo(error.parentSchema).get(name);
       const type = objectIn(found)?.type;
       const expected = typeof type === 'string' ? `: expected ${type}` : '';
       return { code: 'missing', message: `${name} is required${expected}`, path: child(path, name) };
@@ -50,8 +66,8 @@ function reasonOf(error: ErrorObject, schema: Schema): Reason | undefined {
     case 'additionalProperties':
     case 'unevaluatedProperties': {
       const name = String(params.additionalProperty ?? params.unevaluatedProperty);
-      const known = knownNames(error.parentSchema, schema);
-      if (!known.has(name)) return unknownName('unknown_member', name, [...known.keys()], path);
+      const known = knownTo(error.parentSchema);
+      if (!known.has(name)) return unknownName('unknown_member', name, near ? [...known.keys()] : null, path);
       const message = `${isPlainName(name) ? name : 'this name'} does not go with what is beside it`;
       return { code: beside, message, path: child(path, isPlainName(name) ? name : '{}') };
     }
@@ -119,11 +135,11 @@ function knownNames(source: unknown, root: Schema): Map<string, unknown> {
   return names;
 }
 
-/** The reason for a name that nobody declared: its place, and the nearest name that was. */
-export function unknownName(code: string, name: string, known: readonly string[], path: string): Reason {
-  const near = nearestName(name, known);
+/** The reason for a name that nobody declared: its place, and the nearest name that was (null: not to be told). */
+export function unknownName(code: string, name: string, known: readonly string[] | null, path: string): Reason {
+  const near = known === null ? undefined : nearestName(name, known);
   const shown = isPlainName(name) ? name : 'this name';
-  const hint = near === undefined ? knownHint(known) : `: did you mean ${near}?`;
+  const hint = known === null ? '' : near === undefined ? knownHint(known) : `: did you mean ${near}?`;
   return { code, message: `${shown} is not known${hint}`, path: child(path, isPlainName(name) ? name : '{}') };
 }
 
@@ -138,6 +154,7 @@ function nearestName(name: string, known: readonly string[]): string | undefined
   let best: string | undefined;
   let bestDistance = Math.max(1, Math.floor(name.length / 3)) + 1;
   for (const candidate of known.slice(0, 200)) {
+    if (Math.abs(name.length - Math.min(64, candidate.length)) >= bestDistance) continue;
     const distance = editDistance(name.toLowerCase(), candidate.slice(0, 64).toLowerCase());
     if (distance < bestDistance) {
       best = candidate;

@@ -66,7 +66,11 @@ function denialText(
   const lines = [`The gate refused this call (${code}): ${message}`];
   const told = reasons.filter((reason) => reason.message !== message).slice(0, shownMax);
   lines.push(...told.map(({ path, message: why }) => `- ${path === undefined ? '' : `${path}: `}${why}`));
-  const instead = allowed.slice(0, shownMax).map(toolName);
+  // Methods are no tools: a model cannot call them.
+  const instead = allowed
+    .filter((name) => !name.includes('/'))
+    .slice(0, shownMax)
+    .map(toolName);
   if (instead.length > 0) lines.push(`Allowed instead: ${instead.join(', ')}`);
   if (after !== undefined && retryable) lines.push(`It may be tried again in ${after} seconds.`);
   else lines.push(retryable ? 'It may be tried again later.' : 'Trying again unchanged will not help.');

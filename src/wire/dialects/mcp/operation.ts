@@ -107,7 +107,6 @@ export class McpToolOperation implements Operation {
     this.sends = sends;
     if (settings?.callMicroUsd !== undefined) this.callMicroUsd = settings.callMicroUsd;
     if (drift !== undefined) this.drift = drift;
-    if (drift !== undefined) this.drift = drift;
     this.definition = definition;
     this.standing = standing;
     this.headers = headers;

@@ -15,12 +15,12 @@ import type {
   Segment,
   Target,
 } from '../../../call.ts';
-import { type Denial, deny, type Reason } from '../../../denial.ts';
+import { type Denial, deny } from '../../../denial.ts';
+import { argumentsDenial } from '../../arguments-denial.ts';
 import { writeParamHeaders } from '../../mcp/headers.ts';
 import { encodeAsking } from '../../mcp/outbound.ts';
 import { isModern } from '../../mcp/versions.ts';
 import { EditableJson } from '../../segments.ts';
-import { reasonsMax } from '../http/validator.ts';
 import { McpAnswer } from './answer.ts';
 import type { McpAsked } from './asked.ts';
 import { opaqueReading } from './inputs.ts';
@@ -82,7 +82,7 @@ export class McpPayload implements Payload {
   validate(): Denial | undefined {
     // It is refused for that, whatever its arguments are: the schema itself is in doubt.
     if ('drift' in this.#operation && this.#operation.drift === 'blocked') return undefined;
-    return argumentsDenial(this.#operation.name, this.#operation.faults(this.args));
+    return argumentsDenial(this.#operation, this.#operation.faults(this.args));
   }
 
   /** Denies `tool_drifted` for a target whose tool of that name is another one, `operation_unknown` where it has none. */
@@ -137,15 +137,6 @@ export class McpPayload implements Payload {
     if (!(operation instanceof McpToolOperation)) return this.args;
     return { name: operation.definition.name, arguments: this.args };
   }
-}
-
-/** Why a call with such faults is refused; undefined for none. */
-export function argumentsDenial(operation: string, reasons: readonly Reason[]): Denial | undefined {
-  const [first] = reasons;
-  if (first === undefined) return undefined;
-  const more = reasons.length > 1 ? ` (and ${reasons.length - 1} more)` : '';
-  const message = `the arguments do not fit ${operation}: ${first.path ?? ''} ${first.message}${more}`;
-  return deny('args_invalid', message, { reasons: reasons.slice(0, reasonsMax) });
 }
 
 function belowInputs(segment: Segment): Segment {

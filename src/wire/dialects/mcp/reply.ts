@@ -16,6 +16,7 @@ import type {
   WireRequest,
 } from '../../../call.ts';
 import { type Denial, deny } from '../../../denial.ts';
+import { argumentsDenial } from '../../arguments-denial.ts';
 import { type McpFault, paramsFault, type RpcId } from '../../mcp/fault.ts';
 import { type RpcRequest, resultText } from '../../mcp/message.ts';
 import type { McpClient } from '../../mcp/meta.ts';
@@ -25,7 +26,6 @@ import { addressedDenial } from './denial.ts';
 import { opaqueReading } from './inputs.ts';
 import { answerMethod } from './methods.ts';
 import { McpMethodOperation } from './operation.ts';
-import { argumentsDenial } from './payload.ts';
 import { wholeAnswer } from './whole-answer.ts';
 
 /** An answer to a question. */
@@ -100,7 +100,7 @@ class ReplyPayload implements Payload {
 
   /** Denies `args_invalid` with every fault, up to a bound, as a reason. */
   validate(): Denial | undefined {
-    return argumentsDenial(this.#operation.name, this.#operation.faults(this.args));
+    return argumentsDenial(this.#operation, this.#operation.faults(this.args));
   }
 
   encode({ mcp }: Target): OutboundRequest {

@@ -98,13 +98,13 @@ test('the shipped policies have no fault, also not with the operations and issue
   const files = await readSources(shippedPolicies);
   const options = { files, opa: opaPath(), clock: new ManualClock(), signal };
   assert.deepEqual((await lintBundle({ ...options, world: null })).map(faultText), []);
-  const names = ['planner.chat', 'vendor.get_article', 'risk.assess_return'];
+  const names = ['planner.chat', 'vendor.get_article', 'risk.assess_return', 'parcels.track_parcel'];
   for (const name of ['get_customer', 'list_orders', 'get_order']) names.push(`orders.${name}`);
   const operations = names.map((name) => ({ name, route: name.split('.')[0] as string, effect: 'read', remember: [] }));
   const refund = { name: 'refunds.create_refund', route: 'refunds', effect: 'write', remember: ['body.amount_cents'] };
   const all = {
     operations: [...operations, refund],
-    routes: ['planner', 'orders', 'risk', 'vendor', 'refunds'],
+    routes: ['planner', 'orders', 'risk', 'vendor', 'refunds', 'parcels'],
     issuers: ['azure', 'onprem', 'edge'],
     subjectIssuers: ['shop'],
   };

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { denialMembers, deny, isDenial } from '../../../../src/denial.ts';
+import { DescribedBytes } from '../../../../src/wire/dialects/http/described-bytes.ts';
 import { http } from '../../../../src/wire/dialects/http.ts';
 import { allowed, inChunks, targetOf } from '../request.ts';
 import { call, operations, outcome } from './http-tools.ts';
@@ -227,6 +228,34 @@ describe('obligations', () => {
     assert.equal(payload.validate(), undefined);
     assert.deepEqual(JSON.parse(String(payload.encode(targetOf(null)).body)), order);
     assert.deepEqual((seen.body as { email: string }).email, 'ann@example.com');
+  });
+
+  test('with stars take away what all elements have, files of a form too', () => {
+    const lines = ['a', 'b'].map((sku) => ({ sku, count: 1, parts: [{ sku: 'p', count: 1 }] }));
+    const payload = payloadOf('POST', '/orders', { ...order, lines });
+    payload.drop('/body/lines/*/parts');
+    assert.equal(payload.validate(), undefined);
+    const sent = lines.map(({ sku, count }) => ({ sku, count }));
+    assert.deepEqual(JSON.parse(String(payload.encode(targetOf(null)).body)).lines, sent);
+    const contentType = 'text/plain';
+    const filesOf = () =>
+      ['/body/files/0', '/body/files/1', '/body/note'].map((where) => ({
+        ...{ where, contentType, content: Buffer.from(where) },
+      }));
+    for (const [where, left] of [
+      ['/body/files/*', ['/body/note']],
+      ['/body/*/1', ['/body/files/0', '/body/note']],
+      ['/*', []],
+      ['/body/files/1/*', ['/body/files/0', '/body/files/1', '/body/note']],
+    ] as const) {
+      const bytes = new DescribedBytes(filesOf());
+      bytes.drop(where);
+      assert.deepEqual(
+        bytes.all().map(({ content }) => content.toString()),
+        left,
+        where,
+      );
+    }
   });
 
   test('cannot lead a path elsewhere', () => {

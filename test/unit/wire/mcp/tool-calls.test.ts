@@ -88,6 +88,18 @@ describe('arguments of a tool', () => {
     ],
     ['that goes in circles', { properties: { a: { $ref: '#' } } }, { a: { a: { b: 1 } } }, 'args_invalid'],
     [
+      'with an anchor',
+      { properties: { a: { $ref: '#n' } }, $defs: { n: { $anchor: 'n', properties: { c: {} } } } },
+      { a: { c: 1 } },
+      'passed',
+    ],
+    [
+      'closed behind an anchor',
+      { properties: { a: { $ref: '#n' } }, $defs: { n: { $anchor: 'n', properties: { c: {} } } } },
+      { a: { b: 1 } },
+      'args_invalid',
+    ],
+    [
       'with a pattern that never ends',
       { properties: { a: { pattern: '^(a+)+$' } } },
       { a: `${'a'.repeat(40)}!` },
@@ -104,6 +116,10 @@ describe('arguments of a tool', () => {
   const unfit: readonly (readonly [string, Partial<ToolDefinition>])[] = [
     ['whose schema leads out of it', { inputSchema: { properties: { a: { $ref: 'https://evil.example/a' } } } }],
     ['whose schema names nothing there', { inputSchema: { $ref: '#/$defs/none' } }],
+    [
+      'whose schema names no anchor there',
+      { inputSchema: { properties: { a: { $ref: '#n', const: { $anchor: 'n' } } } } },
+    ],
     ['whose schema is of an unknown draft', { inputSchema: { $schema: 'https://example.com/mine' } }],
     ['whose schema is none', { inputSchema: { properties: { a: { type: 'strange' } } } }],
     ['whose schema has a base of its own inside', { inputSchema: { properties: { a: { $id: 'x' } } } }],
