@@ -8,7 +8,7 @@ import { part } from '../parts.ts';
 
 const skip = part('opa').skip ?? part('redis-server').skip;
 /** Those whose subject lies in the store, or in what it costs: tasks, budgets, histories, kills. */
-const files = ['binding-dpop', 'budget', 'call', 'loops', 'parallel', 'revocation', 'spent', 'tasks'];
+const files = ['binding-dpop', 'budget', 'call', 'loops', 'parallel', 'tasks'];
 
 /** Runs the gateway tests of these names against `url`; gives how many passed. */
 function passed(names: readonly string[], url: string): number {

@@ -106,7 +106,7 @@ describe('the SDKs of MCP, before everything that is shipped', part('opa'), () =
             'what was refused never reached the server',
           );
           const sent = ['intent', 'outcome'];
-          assert.deepEqual(await trail(task, `${era}.weather_in`), sent);
+          assert.deepEqual(await trail(task, `${era}.weather_in`), [...sent, 'denial']);
           assert.deepEqual(await trail(task, `${era}.notes_of`), ['denial', ...sent]);
           assert.deepEqual(await refusals(task), ['args_invalid', 'policy_denied']);
         }));
@@ -224,7 +224,7 @@ describe('the SDKs of MCP, before everything that is shipped', part('opa'), () =
       );
       const { degrees } = (await client.call('modern__weather_in', { city: 'Rome' })).structuredContent ?? {};
       assert.equal(degrees, 11);
-      assert.deepEqual(await trail(task, 'orders.create_refund'), ['intent', 'outcome']);
+      assert.deepEqual(await trail(task, 'orders.create_refund'), ['denial', 'intent', 'outcome']);
       assert.deepEqual(await refusals(task), ['args_invalid']);
     });
 
@@ -269,7 +269,7 @@ describe('the SDKs of MCP, before everything that is shipped', part('opa'), () =
         prompt: "Prompt with arguments: arg1='a', arg2='b'",
         completed: ['paris', 'park', 'party'],
       });
-    assert.deepEqual(await trail(task, 'modern.weather_in'), ['intent', 'outcome']);
+    assert.deepEqual(await trail(task, 'modern.weather_in'), ['intent', 'outcome', 'denial']);
     const refused = ['args_invalid', 'policy_denied'];
     assert.deepEqual(await refusals(task), [...refused, ...refused]);
   });

@@ -188,7 +188,7 @@ describe('the text of a chat request', () => {
         name: 'Ann',
         content: [
           { type: 'text', text: 'part' },
-          { type: 'image_url', image_url: { url: 'data:image/png;base64,AAAA' } },
+          { type: 'image_url', image_url: { url: `data:image/png;base64,${'A'.repeat(400)}` } },
         ],
       },
       {
