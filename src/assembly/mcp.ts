@@ -141,6 +141,7 @@ export function mcpEndpointOf(
   access: AccessPorts,
   { hold, leaving, address }: McpSurroundings,
 ): McpEndpoint {
+  const hosts = parts.config.gateway.hosts.map((host) => host.toLowerCase());
   const { clock, config, faulted, mcp, publicUrl, requestTokens, running, suspensions, table, telemetry } = parts;
   const { redact, servers } = parts;
   const verify = (credential: ShownToken) => requestTokens.first(credential);
@@ -149,7 +150,7 @@ export function mcpEndpointOf(
   const ports: McpEndpointPorts = {
     ...mcp,
     ...{ clock, pipeline, verify, hold, leaving, gate, faulted },
-    place: () => ({ publicUrl, address: address() }),
+    place: () => ({ publicUrl, hosts, address: address() }),
     own: async (credential) => {
       const own = await ownTask({ ...access, verifyTask: verify }, credential, clock.nowMs());
       if (isDenial(own) || credential === null) return own as Denial;

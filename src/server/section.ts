@@ -47,6 +47,13 @@ export const gatewaySection = Type.Object(
       description:
         'Names by which people reach the admin plane, besides where it listens and loopback: values of the Host header. Without a port: with that of `admin`, and with none.',
     }),
+    hosts: Type.Array(Type.String({ pattern: hostName }), {
+      default: [],
+      maxItems: 32,
+      uniqueItems: true,
+      description:
+        'Names by which agents reach the MCP endpoint, besides `public_url`, where it listens and loopback: values of the Host header, with a port or for any port.',
+    }),
     public_url: Type.Optional(
       Type.String({
         pattern: '^https?://[^/?#]+$',
@@ -163,10 +170,11 @@ export function checkGateway(gateway: GatewayConfig): { pointer: string; message
       faults.push({ pointer: `/gateway/${plane}`, message: 'expected a port from 0 to 65535' });
     }
   }
-  for (const [index, name] of gateway.admin_hosts.entries()) {
-    const port = /:[0-9]{1,5}$/.test(name) ? hostAndPort(name).port : 1;
-    if (port < 1 || port > 65_535) {
-      faults.push({ pointer: `/gateway/admin_hosts/${index}`, message: 'expected a port from 1 to 65535' });
+  for (const list of ['hosts', 'admin_hosts'] as const) {
+    for (const [index, name] of gateway[list].entries()) {
+      const port = /:[0-9]{1,5}$/.test(name) ? hostAndPort(name).port : 1;
+      if (port >= 1 && port <= 65_535) continue;
+      faults.push({ pointer: `/gateway/${list}/${index}`, message: 'expected a port from 1 to 65535' });
     }
   }
   if (hostAndPort(gateway.listen).port === 0 && gateway.public_url === undefined) {

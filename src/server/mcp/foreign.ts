@@ -16,6 +16,8 @@ const hostForm = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?$/;
 /** Under which names the endpoint is reached. */
 export interface OwnPlace {
   readonly publicUrl: string;
+  /** Further names in lower case, as a Host header has them; without a port for any. */
+  readonly hosts: readonly string[];
   /** Where the data plane listens, with the port that was chosen. */
   readonly address: { readonly host: string; readonly port: number };
 }
@@ -23,8 +25,8 @@ export interface OwnPlace {
 /** Faults 403 for a Host or an Origin that is not the gate's own. */
 export function strangerFault({ headers }: Pick<RawRequest, 'headers'>, place: OwnPlace): McpFault | undefined {
   const { host, origin } = headers;
-  if (typeof host !== 'string' || !isOwnHost(host, place)) {
-    return forbidden('The Host header is not one of this gateway: gateway.public_url names it');
+  if (typeof host !== 'string' || !(isOwnHost(host, place) || isAddress(host, place))) {
+    return forbidden('The Host header is not one of this gateway: gateway.public_url and gateway.hosts name them');
   }
   if (origin === undefined) return undefined;
   const url = typeof origin === 'string' && URL.canParse(origin) ? new URL(origin) : undefined;
@@ -33,21 +35,38 @@ export function strangerFault({ headers }: Pick<RawRequest, 'headers'>, place: O
 }
 
 function isOwnOrigin(url: URL, place: OwnPlace): boolean {
-  return url.origin === new URL(place.publicUrl).origin || isOwnHost(url.host, place);
+  const port = url.port === '' ? (url.protocol === 'https:' ? '443' : '80') : url.port;
+  return url.origin === new URL(place.publicUrl).origin || isOwnHost(`${url.hostname}:${port}`, place);
+}
+
+/**
+ * Whether a Host header is an address, or means this machine, whatever its port: ports are mapped on the way, and a page
+ * of another site cannot make its own name one of these.
+ */
+function isAddress(value: string, { address }: Pick<OwnPlace, 'address'>): boolean {
+  const [, name = ''] = hostForm.exec(value.toLowerCase()) ?? [];
+  if (wildcards.has(address.host)) return isIP(bareOf(name)) !== 0 || name === 'localhost';
+  return isLoopback(address.host) && loopback.includes(name);
 }
 
 /** `value` is a host with or without its port, as both headers have it. */
-function isOwnHost(value: string, { publicUrl, address }: OwnPlace): boolean {
+function isOwnHost(value: string, { publicUrl, hosts, address }: OwnPlace): boolean {
   const own = new URL(publicUrl);
-  const [, name = '', port] = hostForm.exec(value.toLowerCase()) ?? [];
+  const [whole = '', name = '', port] = hostForm.exec(value.toLowerCase()) ?? [];
+  if (name !== '' && (hosts.includes(whole) || hosts.includes(name))) return true;
   const usual = own.protocol === 'https:' ? '443' : '80';
   if (name === own.hostname && (port ?? usual) === (own.port === '' ? usual : own.port)) return true;
   if (Number(port ?? usual) !== address.port) return false;
-  const bare = name.replace(/^\[|\]$/g, '');
   // A name can be made to mean another address; an address cannot.
-  if (wildcards.has(address.host)) return isIP(bare) !== 0 || name === 'localhost';
-  const isLoopback = loopback.includes(address.host) || address.host === '::1';
-  return bare === address.host.toLowerCase() || (isLoopback && loopback.includes(name));
+  return bareOf(name) === address.host.toLowerCase() || isAddress(value, { address });
+}
+
+function bareOf(name: string): string {
+  return name.replace(/^\[|\]$/g, '');
+}
+
+function isLoopback(host: string): boolean {
+  return loopback.includes(host) || host === '::1';
 }
 
 /** Faults 415 for a body that is not said to be JSON, and 406 for a client that does not take both forms of answer. */
