@@ -105,7 +105,7 @@ test(
       for (const [index, ms] of heldMs.entries()) {
         // An answer first, then as long again until the next request should have come.
         const most =
-          (slow[index]?.name.includes('second') || slow[index]?.name.includes('idles') ? 2 : 1) * limitMs + 300;
+          (slow[index]?.name.includes('second') || slow[index]?.name.includes('idles') ? 2 : 1) * limitMs + 2_000;
         assert.ok(ms < most, `${slow[index]?.name}: ${Math.round(ms)} ms`);
       }
       assert.ok(served > 5, `${served} calls were served in ${performance.now() - start} ms`);

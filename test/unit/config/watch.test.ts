@@ -23,7 +23,7 @@ test('a change is told once, when it has stood still; a new file of the configur
   /** One look, with the time that the file system takes. */
   const look = async () => {
     await clock.advance(1000);
-    await new Promise((resolve) => setTimeout(resolve, 30));
+    await new Promise((resolve) => setTimeout(resolve, 150));
   };
   try {
     await writeFile(first, 'one');
