@@ -11,7 +11,7 @@ const local: OwnPlace = {
 const everywhere: OwnPlace = { ...local, address: { host: '0.0.0.0', port: 8080 } };
 
 describe('the Host and Origin of requests to the MCP endpoint', () => {
-  const rows: readonly (readonly [taken: boolean, host: string, origin?: string, place?: OwnPlace])[] = [
+  const rows: readonly (readonly [taken: boolean, host: string, origin?: string | undefined, place?: OwnPlace])[] = [
     [true, 'gate.example'],
     [true, 'GATE.example:443'],
     [false, 'gate.example:8080'],
