@@ -8,7 +8,7 @@ import type { Json, ToolDefinition } from '../call.ts';
 import { canonical } from '../wire/canonical.ts';
 
 /** Of its JCS form, in bytes. */
-export const definitionBytesMax = 65_536;
+const definitionBytesMax = 65_536;
 /** Tools of one route. */
 export const toolsMax = 512;
 

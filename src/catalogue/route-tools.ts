@@ -62,7 +62,7 @@ export interface TargetStanding {
   readonly fault: string | null;
 }
 
-export const toolsChannel = 'tg:tools';
+const toolsChannel = 'tg:tools';
 
 const askMsMax = 30_000;
 const firstWaitMsMax = 2_000;

@@ -16,7 +16,7 @@ import type { Wakes } from './wakes.ts';
 export const eventsMax = 512;
 export const eventBytesMax = 4 * 1_048_576;
 /** How long a message is kept, in milliseconds. */
-export const eventKeptMs = 10 * 60_000;
+const eventKeptMs = 10 * 60_000;
 /** Whoever follows looks so often though nobody has woken him. */
 const lookEveryMs = 1_000;
 

@@ -5,7 +5,7 @@
 import type { Clock } from '../clock.ts';
 import type { Store, Subscription } from '../store/store.ts';
 
-export const wakeChannel = 'tg:mcp-wake';
+const wakeChannel = 'tg:mcp-wake';
 
 /** How many may wait at one gateway. */
 const waitingMax = 20_000;

@@ -28,7 +28,7 @@ function isObject(value: Json | undefined): value is JsonObject {
  * The arguments as a model would write them for this operation: an HTTP tool's path, query, header and body members side
  * by side. Undefined where the same name stands in two places with different values.
  */
-export function flatArguments(args: JsonObject): JsonObject | undefined {
+function flatArguments(args: JsonObject): JsonObject | undefined {
   const flat: Record<string, Json> = {};
   for (const part of places) {
     const value = args[part];

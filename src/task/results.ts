@@ -12,7 +12,7 @@ import type { SealOf } from './checkpoint.ts';
 import type { Room } from './remembered/room.ts';
 
 /** How long a rest is kept, and how much of one. */
-export const restMax = { ms: 900_000, bytes: 4 * 1_048_576 } as const;
+const restMax = { ms: 900_000, bytes: 4 * 1_048_576 } as const;
 
 /** One page as it goes out. */
 export interface KeptPage {

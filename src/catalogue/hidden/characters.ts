@@ -124,17 +124,6 @@ function isHonest(
   return false;
 }
 
-/** `text` without the odd characters of `runs`. */
-export function withoutRuns(text: string, runs: readonly { readonly from: number; readonly to: number }[]): string {
-  let kept = '';
-  let from = 0;
-  for (const run of runs) {
-    kept += text.slice(from, run.from);
-    from = run.to;
-  }
-  return kept + text.slice(from);
-}
-
 /** Letters of other scripts that are drawn as Latin ones. */
 const latin: Readonly<Record<string, string>> = Object.freeze({
   ...{ а: 'a', е: 'e', о: 'o', р: 'p', с: 'c', у: 'y', х: 'x', і: 'i', ј: 'j', ѕ: 's', һ: 'h', ԁ: 'd', ԛ: 'q', ԝ: 'w' },

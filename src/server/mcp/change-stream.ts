@@ -38,7 +38,7 @@ export function changeOf(route: string, kind: ListKind): string {
 }
 
 /** The notification that a list of such a kind has changed. */
-export function changedMethod(kind: ListKind): string {
+function changedMethod(kind: ListKind): string {
   return `notifications/${kind}/list_changed`;
 }
 

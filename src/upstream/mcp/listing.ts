@@ -12,7 +12,7 @@ import type { ReadyServers } from './ready.ts';
 import { headersFor, inHandshake, request } from './talk.ts';
 
 /** The most that one server may offer. */
-export const listingMax = { pages: 100, tools: 5_000, bytes: 16 * 1_048_576 } as const;
+const listingMax = { pages: 100, tools: 5_000, bytes: 16 * 1_048_576 } as const;
 
 /** Why a server could not be asked what it offers. The message may be logged, and holds no text of the server. */
 export class ListingFault extends Error {

@@ -24,7 +24,7 @@ export const email = 'anna.schmidt@customer-mail.com';
 const info = { name: 'a client', version: '1.0.0' };
 const capabilities = { elicitation: {}, sampling: {}, roots: {} };
 const said = { role: 'assistant' as const, content: { type: 'text' as const, text: 'Paris' }, model: 'its model' };
-const works = { roots: [{ uri: 'file:///work', name: 'work' }] };
+const works = { roots: [{ uri: 'file:///orders', name: 'work' }] };
 
 export interface ToolAnswer {
   readonly content: readonly { readonly type: string; readonly text?: string }[];

@@ -141,7 +141,7 @@ describe('the SDKs of MCP, before everything that is shipped', part('opa'), () =
           assert.match(saidIn(filled), /Anna/);
           const told = await client.call(sampling, era === 'legacy' ? { prompt: 'The capital of France?' } : {});
           assert.match(saidIn(told), /Paris/);
-          assert.match(saidIn(await client.call(roots)), /file:\/\/\/work/);
+          assert.match(saidIn(await client.call(roots)), /file:\/\/\/orders/);
           assert.deepEqual(client.asked, questions);
           for (const method of questions)
             assert.deepEqual(await trail(task, `${era}.${method}`), ['intent', 'outcome'], method);

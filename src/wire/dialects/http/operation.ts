@@ -3,10 +3,11 @@
  * (`Operation`), and what only this dialect needs to find, read and rebuild a call. The registry must give back these
  * very objects.
  */
-import type { Effect, Json, JsonObject, Operation } from '../../../call.ts';
-import { labelsOf, type RouteSettings } from '../../dialect.ts';
+import type { Effect, Json, JsonObject } from '../../../call.ts';
+import type { RouteSettings } from '../../dialect.ts';
 import { pathNames } from '../../paths.ts';
 import { child } from '../../pointer.ts';
+import { type OperationSettings, ToolOperation } from '../../tool-operation.ts';
 import type { SchemaCompiler, Validate } from './compiler.ts';
 import type { ResponseForm } from './content.ts';
 import { type BodyForm, type OperationDraft, type ReadDocument, readDocument } from './document.ts';
@@ -16,16 +17,7 @@ import { byLiteralsFirst, matchTemplate, shapeOf } from './template.ts';
 
 const effects: Readonly<Record<string, Effect>> = { GET: 'read', HEAD: 'read', OPTIONS: 'read', DELETE: 'delete' };
 
-export class HttpOperation implements Operation {
-  readonly name: string;
-  readonly route: string;
-  readonly kind = 'tool';
-  readonly effect: Effect;
-  readonly summary: string;
-  readonly remember: readonly string[];
-  readonly reads: Operation['reads'];
-  readonly sends: Operation['sends'];
-  readonly callMicroUsd?: number;
+export class HttpOperation extends ToolOperation {
   readonly draft: OperationDraft;
   readonly table: OperationTable;
   readonly #compiler: SchemaCompiler;
@@ -35,17 +27,10 @@ export class HttpOperation implements Operation {
     draft: OperationDraft,
     table: OperationTable,
     compiler: SchemaCompiler,
-    override: RouteSettings['operations'][string] | undefined,
+    override: OperationSettings | undefined,
   ) {
-    this.name = `${route}.${draft.id}`;
-    this.route = route;
-    this.effect = override?.effect ?? effects[draft.method] ?? 'write';
-    this.summary = draft.summary;
-    this.remember = override?.remember ?? [];
-    const { reads, sends } = labelsOf(override);
-    this.reads = reads;
-    this.sends = sends;
-    if (override?.callMicroUsd !== undefined) this.callMicroUsd = override.callMicroUsd;
+    const { id, summary, method } = draft;
+    super(route, { id, summary, effect: effects[method] ?? 'write' }, override);
     this.draft = draft;
     this.table = table;
     this.#compiler = compiler;

@@ -73,7 +73,7 @@ const nameMaps = new Set([
 const dataWords = new Set(['example', 'examples', 'default', 'enum', 'const', 'mapping', 'security']);
 
 /** Where a document stands that nobody gave an address. */
-export const namelessUri = 'document:/openapi';
+const namelessUri = 'document:/openapi';
 /** Where further documents stand in the joined one. */
 const mount = '/x-documents';
 /** Between two breaths. */

@@ -8,21 +8,20 @@
  * open. `readOnly` properties are the service's to set, and count as not named. Of answers nothing is closed, and
  * `writeOnly` properties are the ones that are not required.
  */
+
 import { child } from '../../pointer.ts';
+import {
+  listsOfSchemas,
+  mapsOfSchemas,
+  singleSchemas,
+  testing,
+  uniqueObjectsMax,
+  valuePositions,
+} from '../../schema-words.ts';
 import { type DocumentReader, objectIn } from './reader.ts';
 
 export type Schema = Record<string, unknown>;
 
-const mapsOfSchemas = new Set(['properties', 'patternProperties', 'dependentSchemas']);
-const listsOfSchemas = new Set(['allOf', 'anyOf', 'oneOf', 'prefixItems']);
-const singleSchemas = new Set([
-  ...['items', 'additionalProperties', 'unevaluatedItems', 'unevaluatedProperties', 'contains', 'propertyNames'],
-  ...['not', 'if', 'then', 'else'],
-]);
-/** Schemas that describe a value of their own, not one that another schema describes too. */
-const valuePositions = new Set(['properties', 'patternProperties', 'prefixItems', 'items', 'additionalProperties']);
-/** Below these a refused member would turn into an accepted one. */
-const testing = new Set(['not', 'if', 'contains', 'propertyNames']);
 const dropped = new Set([
   ...['example', 'examples', 'xml', 'externalDocs', 'discriminator', 'nullable', 'deprecated', 'readOnly', 'writeOnly'],
   ...['$comment', '$id', '$anchor', '$schema', '$vocabulary', '$defs', 'definitions'],
@@ -32,8 +31,6 @@ const refused = new Set(['$dynamicRef', '$recursiveRef']);
 const limits = /^(?:max|min)|^(?:multipleOf|pattern|format|enum|required|title|description)$/;
 
 const depthMax = 100;
-/** Comparing many objects pair by pair takes too long; longer arrays of unique objects are refused. */
-const uniqueObjectsMax = 1000;
 
 const definitionPrefix = '#/$defs/';
 

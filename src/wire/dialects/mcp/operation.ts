@@ -3,46 +3,29 @@
  * a reader would get wrong: nothing here is believed of the server but names and schemas. What a tool does, reads and
  * sends is what the routing table says, and where that is silent the worst (its annotations are never looked at).
  */
-import type { Effect, JsonObject, Operation, Route, ToolDefinition } from '../../../call.ts';
+import type { JsonObject, Operation, Route, ToolDefinition } from '../../../call.ts';
 import type { Reason } from '../../../denial.ts';
-import { labelsOf, type OperationSource, type RouteSettings } from '../../dialect.ts';
+import type { OperationSource, RouteSettings } from '../../dialect.ts';
 import { type ParamHeader, paramHeaders } from '../../mcp/headers.ts';
+import { type OperationSettings, ToolOperation } from '../../tool-operation.ts';
 import { SchemaCompiler, type Validate } from '../http/compiler.ts';
 import { type McpMethod, mcpMethods } from './methods.ts';
 import { judgedSchema } from './schema.ts';
-
-type Settings = RouteSettings['operations'][string];
 
 const summaryCharsMax = 300;
 /** As names of operations are; no star, which in a toolset stands for all of a route. */
 const toolName = /^[A-Za-z0-9_.:/-]{1,128}$/;
 
 /** A method, or an answer, of an mcp route. */
-export class McpMethodOperation implements Operation {
-  readonly name: string;
-  readonly route: string;
-  readonly kind = 'tool';
-  readonly effect: Effect;
-  readonly summary: string;
+export class McpMethodOperation extends ToolOperation {
   readonly inputSchema: JsonObject;
-  readonly remember: readonly string[];
-  readonly reads: Operation['reads'];
-  readonly sends: Operation['sends'];
-  readonly callMicroUsd?: number;
   readonly method: McpMethod;
   readonly #validate: Validate;
 
-  constructor(route: string, method: McpMethod, compiler: SchemaCompiler, settings: Settings | undefined) {
-    this.name = `${route}.${method.name}`;
-    this.route = route;
-    this.effect = settings?.effect ?? method.effect;
-    this.summary = method.summary;
+  constructor(route: string, method: McpMethod, compiler: SchemaCompiler, settings: OperationSettings | undefined) {
+    const { name: id, summary, effect } = method;
+    super(route, { id, summary, effect }, settings);
     this.inputSchema = method.inputSchema;
-    this.remember = settings?.remember ?? [];
-    const { reads, sends } = labelsOf(settings);
-    this.reads = reads;
-    this.sends = sends;
-    if (settings?.callMicroUsd !== undefined) this.callMicroUsd = settings.callMicroUsd;
     this.method = method;
     this.#validate = compiler.compile(method.inputSchema);
   }
@@ -60,7 +43,7 @@ export type ToolStanding = 'offered' | 'missing' | 'drifted' | 'away';
 
 export interface McpToolOptions {
   /** What the routing table says of it. */
-  readonly settings?: Settings | undefined;
+  readonly settings?: OperationSettings | undefined;
   /** By the name of the target, asked anew for each call. Left out: each target of the route offers it. */
   readonly standing?: (target: string) => ToolStanding;
   /** Its definition is not the accepted one. Left out: it is. */
@@ -70,18 +53,9 @@ export interface McpToolOptions {
 }
 
 /** A tool of an mcp route. */
-export class McpToolOperation implements Operation {
-  readonly name: string;
-  readonly route: string;
-  readonly kind = 'tool';
-  readonly effect: Effect;
-  readonly summary: string;
+export class McpToolOperation extends ToolOperation {
   /** As its server wrote it. */
   readonly inputSchema: JsonObject;
-  readonly remember: readonly string[];
-  readonly reads: Operation['reads'];
-  readonly sends: Operation['sends'];
-  readonly callMicroUsd?: number;
   readonly drift?: NonNullable<Operation['drift']>;
   readonly definition: ToolDefinition;
   /** The arguments that are repeated in headers. */
@@ -96,16 +70,9 @@ export class McpToolOperation implements Operation {
     { validate, headers }: { readonly validate: Validate; readonly headers: readonly ParamHeader[] },
   ) {
     const { name, title, description, inputSchema } = definition;
-    this.name = `${route}.${name}`;
-    this.route = route;
-    this.effect = settings?.effect ?? 'delete';
-    this.summary = (description || title || name).slice(0, summaryCharsMax);
+    const summary = (description || title || name).slice(0, summaryCharsMax);
+    super(route, { id: name, summary, effect: 'delete' }, settings);
     this.inputSchema = inputSchema;
-    this.remember = settings?.remember ?? [];
-    const { reads, sends } = labelsOf(settings);
-    this.reads = reads;
-    this.sends = sends;
-    if (settings?.callMicroUsd !== undefined) this.callMicroUsd = settings.callMicroUsd;
     if (drift !== undefined) this.drift = drift;
     this.definition = definition;
     this.standing = standing;

@@ -4,8 +4,17 @@
  * speak of additional ones, members it does not name are refused. What a reader would get wrong: agents are shown the
  * schema as the server wrote it, not this one. No `$ref` is followed out of it (2026-07-28, `$ref` Resolution).
  */
+
 import type { JsonObject } from '../../../call.ts';
 import { pointerTokens } from '../../pointer.ts';
+import {
+  listsOfSchemas,
+  mapsOfSchemas,
+  singleSchemas,
+  testing,
+  uniqueObjectsMax,
+  valuePositions,
+} from '../../schema-words.ts';
 
 type Schema = Record<string, unknown>;
 
@@ -16,16 +25,6 @@ const drafts: Readonly<Record<string, 'new' | 'old'>> = {
   'http://json-schema.org/draft-06/schema': 'old',
 };
 
-const mapsOfSchemas = new Set(['properties', 'patternProperties', 'dependentSchemas']);
-const listsOfSchemas = new Set(['allOf', 'anyOf', 'oneOf', 'prefixItems']);
-const singleSchemas = new Set([
-  ...['items', 'additionalProperties', 'unevaluatedItems', 'unevaluatedProperties', 'contains', 'propertyNames'],
-  ...['not', 'if', 'then', 'else'],
-]);
-/** Schemas that describe a value of their own, not one that another schema describes too. */
-const valuePositions = new Set(['properties', 'patternProperties', 'prefixItems', 'items', 'additionalProperties']);
-/** Below these a refused member would turn into an accepted one. */
-const testing = new Set(['not', 'if', 'contains', 'propertyNames']);
 /** Words that say nothing of what is valid, some of them other things to our validator than to the server's. */
 const left = new Set([
   '$schema',
@@ -44,8 +43,6 @@ const anchorForm = /^#([A-Za-z_][A-Za-z0-9_.-]*)$/;
 
 const depthMax = 64;
 const schemasMax = 5_000;
-/** Comparing many objects pair by pair takes too long; longer arrays of unique objects are refused. */
-const uniqueObjectsMax = 1_000;
 const patternCharsMax = 1_024;
 /** A repeated group with a repetition at its end inside: some texts take such a pattern exponentially long. */
 const runaway = /[+*}]\)[+*{]|\|[^()]*\)[+*{]/;

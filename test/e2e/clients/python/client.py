@@ -40,7 +40,7 @@ async def seen(token, url):
 
     async def rooted(_context):
         asked.append("roots/list")
-        return types.ListRootsResult(roots=[types.Root(uri="file:///work")])
+        return types.ListRootsResult(roots=[types.Root(uri="file:///orders")])
 
     async def logged(params):
         logs.append(params.data)
@@ -72,7 +72,7 @@ async def seen(token, url):
         asking = {
             "test_elicitation" if legacy else "test_input_required_result_elicitation": ({"message": "Who?"}, "Anna"),
             "test_sampling" if legacy else "test_input_required_result_sampling": ({"prompt": "What?"}, "Paris"),
-            "test_list_roots" if legacy else "test_input_required_result_list_roots": ({}, "file:///work"),
+            "test_list_roots" if legacy else "test_input_required_result_list_roots": ({}, "file:///orders"),
         }
         answers = []
         for name, (arguments, expected) in asking.items():

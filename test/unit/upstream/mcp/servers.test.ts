@@ -12,7 +12,7 @@ const tool = (name: string, args = {}) => ['tools/call', { name, arguments: args
 const forms = { elicitation: {} };
 const fill = ({ method }: McpQuestion): McpReply =>
   method === 'roots/list'
-    ? { result: { roots: [{ uri: 'file:///work' }] } }
+    ? { result: { roots: [{ uri: 'file:///orders' }] } }
     : { result: { action: 'accept', content: { username: 'ada', email: 'a@b.example', name: 'Ada', color: 'red' } } };
 
 async function until(isSo: () => boolean): Promise<void> {
