@@ -162,7 +162,11 @@ export function mcpEndpointOf(
     operations: (route) => table.ofRoute(route),
     known: (route) => table.known(route),
     rest: (own, cursor, route, trace) => restOf(rests, own, cursor, { trace }, route),
-    suspended: async (record, route) => (await suspensions.denialOf({ ...actingOf(record), route })) !== undefined,
+    suspended: async (record) => {
+      const list = await suspensions.look();
+      const nowMs = clock.nowMs();
+      return (route) => list.denialOf({ ...actingOf(record), route }, nowMs) !== undefined;
+    },
     read: (message, reading) => mcpRequest({ ...reading, message, callKey: callKey(), gate }),
     readAnswer: ({ id, route, method }, result, client, asked) =>
       mcpReply({ ...{ id, route, method, result, client, gate }, ...(asked === undefined ? {} : { asked }) }),

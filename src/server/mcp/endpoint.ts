@@ -175,11 +175,12 @@ export class McpEndpoint {
   async #listed({ route }: McpVisit, { record, scope }: OwnTask, version: string): Promise<readonly JsonObject[]> {
     const { routes, operations, known, suspended } = this.#ports;
     await known(route ?? undefined);
+    const isSuspended = await suspended(record);
     const those: Operation[] = [];
     for (const { name } of routes()) {
       if (route !== null && route !== name) continue;
       const callable = operations(name).filter((operation) => mayCall(record, scope, operation));
-      if (callable.length > 0 && !(await suspended(record, name))) those.push(...callable);
+      if (callable.length > 0 && !isSuspended(name)) those.push(...callable);
     }
     return toolEntries(those, { aggregated: route === null, version });
   }

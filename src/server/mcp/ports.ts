@@ -70,8 +70,8 @@ export interface McpEndpointPorts {
    * or none of `route`, where one is named.
    */
   readonly rest: (own: OwnTask, cursor: string, route: string | null, trace: Trace) => Promise<FoundPage | undefined>;
-  /** Whether calls of a route of this task are refused for now. */
-  readonly suspended: (record: TaskRecord, route: string) => Promise<boolean>;
+  /** Looks once; then tells of each route whether its calls by this task are refused for now. */
+  readonly suspended: (record: TaskRecord) => Promise<(route: string) => boolean>;
   /** Reads a request that reaches a server. */
   readonly read: (request: RpcRequest, reading: ReadingOf) => WireRequest | McpFault;
   /** Reads what a client answers to a question; `asked` is the request that brought it, where one did. */
